@@ -1,0 +1,131 @@
+import { costUnits, remainingTokens, waitMicros } from './algorithms/token-bucket.js';
+import type { Charge } from './charge.js';
+import type { Policy } from './policy.js';
+import type { StorageReply } from './storage.js';
+
+/** What one policy said. Every number that clients and headers see is derived here, and only here. */
+export class PolicyDecision {
+  constructor(
+    private readonly charge: Charge,
+    /** Whether this policy would admit the charge; on a refused request some of its policies may. */
+    readonly allowed: boolean,
+    private readonly debtUnits: number,
+    /** The storage's time of the answer: integer µs since 1970. */
+    readonly nowMicros: number,
+  ) {}
+
+  get policy(): Policy {
+    return this.charge.policy;
+  }
+
+  get subject(): string {
+    return this.charge.subject;
+  }
+
+  get cost(): number {
+    return this.charge.cost;
+  }
+
+  /** Whole tokens left now. */
+  get remaining(): number {
+    return remainingTokens(this.policy, this.debtUnits);
+  }
+
+  /**
+   * Milliseconds, exact to the µs, until this cost would be admitted if nobody else takes tokens. 0 when it was
+   * admitted; `Infinity` when it never can be, because it is above the capacity.
+   */
+  get retryAfterMs(): number {
+    if (this.allowed) return 0;
+    const { policy, cost } = this.charge;
+    if (cost > policy.capacity) return Infinity;
+    return this.millisUntilDrained(this.debtUnits + costUnits(policy, cost) - policy.capacityUnits);
+  }
+
+  /** Milliseconds, exact to the µs, until the bucket is full. */
+  get resetAfterMs(): number {
+    return this.millisUntilDrained(this.debtUnits);
+  }
+
+  /** Milliseconds, exact to the µs, until the bucket holds one whole token more; 0 when it is full. */
+  get nextTokenAfterMs(): number {
+    const { policy } = this.charge;
+    return this.millisUntilDrained(
+      this.debtUnits - (policy.capacity - this.remaining - 1) * policy.refillMicros,
+    );
+  }
+
+  /** Milliseconds, exact to the µs, in which the tokens that are left would arrive: spread over them, they never run out. */
+  get tokensWorthMs(): number {
+    const { policy } = this.charge;
+    return Math.ceil((policy.capacityUnits - this.debtUnits) / policy.refillTokens) / 1000;
+  }
+
+  private millisUntilDrained(units: number): number {
+    return waitMicros(this.charge.policy, this.nowMicros, units) / 1000;
+  }
+}
+
+/** What an allowed decision leaves behind, so that its tokens can be given back once. */
+export class Receipt {
+  private spent = false;
+
+  constructor(
+    readonly charges: readonly Charge[],
+    /** The storage's time at which the charges were taken: integer µs since 1970. */
+    readonly takenAtMicros: number,
+  ) {}
+
+  /** True the first time: whoever holds the claim may give the tokens back. */
+  claim(): boolean {
+    const first = !this.spent;
+    this.spent = true;
+    return first;
+  }
+}
+
+/** The answer to a list of charges: allowed or denied as a whole, and what each policy said. */
+export class Decision {
+  /** One entry per bucket, in the order in which the charges named them. Never empty. */
+  readonly policies: readonly PolicyDecision[];
+  /** One receipt per question that the storage answered with yes; none for a denied decision. */
+  readonly receipts: readonly Receipt[];
+
+  constructor(
+    readonly allowed: boolean,
+    policies: readonly PolicyDecision[],
+    receipts: readonly Receipt[],
+  ) {
+    this.policies = policies;
+    this.receipts = receipts;
+  }
+
+  /** The policy that binds: when denied the one with the longest wait, else the one with the least left of its capacity. */
+  get mostRestrictive(): PolicyDecision {
+    const [first, ...others] = this.policies;
+    return others.reduce((most, next) => (bindsMore(next, most) ? next : most), first!);
+  }
+
+  /** Whole tokens left of the policy that binds. */
+  get remaining(): number {
+    return this.mostRestrictive.remaining;
+  }
+
+  /** Milliseconds until the request would be admitted, were nobody else to take tokens; 0 when it was, `Infinity` if never. */
+  get retryAfterMs(): number {
+    return this.mostRestrictive.retryAfterMs;
+  }
+
+  /** Milliseconds until the bucket of the policy that binds is full. */
+  get resetAfterMs(): number {
+    return this.mostRestrictive.resetAfterMs;
+  }
+}
+
+/** Ties go to the earlier declared, which is the one already held. */
+function bindsMore(next: PolicyDecision, most: PolicyDecision): boolean {
+  const wait = next.retryAfterMs - most.retryAfterMs;
+  // Infinity − Infinity is NaN: two that never admit are a tie of waits.
+  if (wait > 0 || wait < 0) return wait > 0;
+  return next.remaining / next.policy.capacity < most.remaining / most.policy.capacity;
+}

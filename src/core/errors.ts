@@ -1,0 +1,46 @@
+/** Base of every error this package throws on purpose; `instanceof RateLimitError` tells them from bugs. */
+export class RateLimitError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/**
+ * The configuration cannot mean anything sensible. Thrown at start (or by a constructor), never at a client's request.
+ * The message names the value, the place it was written at, and the remedy.
+ */
+export class RateLimitConfigurationError extends RateLimitError {}
+
+/** A charge that no bucket can be asked for: a fractional cost, an empty subject, an unknown policy. Nothing was charged. */
+export class InvalidChargeError extends RateLimitError {}
+
+/** A subject resolver yielded nobody, so there is no bucket to charge; strangers never share one. Nothing was charged. */
+export class MissingSubjectError extends RateLimitError {}
+
+/** The storage could not answer. Not a refusal: whether the charge was taken is unknown, and it is never asked again. */
+export class StorageFailureError extends RateLimitError {}
+
+/** The storage did not answer before its deadline. */
+export class StorageTimeoutError extends StorageFailureError {}
+
+/** `value` as a reader would recognise it in a message: quoted when it is a string, never longer than a line. */
+export function describeValue(value: unknown): string {
+  const text =
+    typeof value === 'string'
+      ? JSON.stringify(value)
+      : typeof value === 'function'
+        ? `function ${value.name || '(anonymous)'}`
+        : typeof value === 'object' && value !== null
+          ? describeObject(value)
+          : String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+function describeObject(value: object): string {
+  try {
+    return JSON.stringify(value) ?? Object.prototype.toString.call(value);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
+}

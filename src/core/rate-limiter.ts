@@ -1,0 +1,110 @@
+import { type Bucket, type Charge, checkCharge, sumByBucket } from './charge.js';
+import { costUnits } from './algorithms/token-bucket.js';
+import { Decision, PolicyDecision, Receipt } from './decision.js';
+import { describeValue, InvalidChargeError } from './errors.js';
+import type { Policy } from './policy.js';
+import type { MaybePromise, RateLimitStorage, StorageReply } from './storage.js';
+
+/** A bucket as callers name it: the policy itself, or the name of one of the application's shared policies. */
+export interface BucketRequest {
+  readonly policy: Policy | string;
+  /** Who is limited, for example `user:42`; the built-in subjects are spelled as their documentation says. */
+  readonly subject: string;
+}
+
+/** A charge as callers ask for it. */
+export interface ChargeRequest extends BucketRequest {
+  /** Tokens to take. Integer ≥ 1. Default: 1. */
+  readonly cost?: number;
+}
+
+/**
+ * Asks the storage and turns its replies into decisions. Needs neither HTTP nor Nest. Methods answer synchronously
+ * where the storage does (memory) and with a promise where it cannot (Redis); `await` serves both.
+ */
+export class RateLimiter {
+  private readonly policiesByName = new Map<string, Policy>();
+
+  /** @param policies the policies that requests may name instead of handing over. */
+  constructor(
+    readonly storage: RateLimitStorage,
+    policies: Iterable<Policy> = [],
+  ) {
+    for (const policy of policies) this.policiesByName.set(policy.name, policy);
+  }
+
+  /**
+   * Takes the tokens of all charges, or of none if one of them must be refused; a refusal changes nothing. Charges on
+   * one bucket are added up first.
+   * @throws InvalidChargeError (nothing was charged) · StorageFailureError (it is unknown whether it was charged)
+   */
+  consume(charges: ChargeRequest | readonly ChargeRequest[]): MaybePromise<Decision> {
+    const checked = this.toCharges(charges);
+    const reply = this.storage.consume(checked);
+    return reply instanceof Promise
+      ? reply.then((late) => toDecision(checked, late, true))
+      : toDecision(checked, reply, true);
+  }
+
+  /** The answer that {@link consume} would give now, taking nothing: `remaining` counts before the cost. */
+  peek(charges: ChargeRequest | readonly ChargeRequest[]): MaybePromise<Decision> {
+    const checked = this.toCharges(charges);
+    const reply = this.storage.peek(checked);
+    return reply instanceof Promise
+      ? reply.then((late) => toDecision(checked, late, false))
+      : toDecision(checked, reply, false);
+  }
+
+  /**
+   * Gives back what an allowed decision took, less what has refilled since: a bucket never holds more than if the
+   * charge had not been made. A receipt counts once; giving it again gives nothing back and answers `false`.
+   */
+  refund(receipt: Receipt): MaybePromise<boolean> {
+    if (!receipt.claim()) return false;
+    const done = this.storage.refund(receipt.charges, receipt.takenAtMicros);
+    return done instanceof Promise ? done.then(() => true) : true;
+  }
+
+  /** Makes buckets full, as if nothing had been taken from them. */
+  reset(buckets: BucketRequest | readonly BucketRequest[]): MaybePromise<void> {
+    return this.storage.reset(this.toCharges(buckets));
+  }
+
+  private toCharges(requests: ChargeRequest | readonly ChargeRequest[]): readonly Charge[] {
+    if (!isList(requests)) return [this.toCharge(requests)];
+    if (requests.length === 0) {
+      throw new InvalidChargeError('The list of charges is empty; name at least one policy and subject.');
+    }
+    return sumByBucket(requests.map((request) => this.toCharge(request)));
+  }
+
+  private toCharge({ policy, subject, cost = 1 }: ChargeRequest): Charge {
+    const charge = { policy: typeof policy === 'string' ? this.policyNamed(policy) : policy, subject, cost };
+    checkCharge(charge);
+    return charge;
+  }
+
+  private policyNamed(name: string): Policy {
+    const policy = this.policiesByName.get(name);
+    if (policy !== undefined) return policy;
+    const known = [...this.policiesByName.keys()].map((key) => `"${key}"`).join(', ');
+    throw new InvalidChargeError(
+      `Unknown policy ${describeValue(name)}. ${known === '' ? 'No shared policies are declared' : `Declared are ${known}`}; ` +
+        'declare it under `policies` in RateLimitModule.forRoot, or pass a Policy.',
+    );
+  }
+}
+
+function isList<T>(value: T | readonly T[]): value is readonly T[] {
+  return Array.isArray(value);
+}
+
+function toDecision(charges: readonly Charge[], reply: StorageReply, taken: boolean): Decision {
+  const { allowed, nowMicros, debtUnits } = reply;
+  const policies = charges.map((charge, i) => {
+    const debt = debtUnits[i]!;
+    const fits = allowed || debt + costUnits(charge.policy, charge.cost) <= charge.policy.capacityUnits;
+    return new PolicyDecision(charge, fits, debt, nowMicros);
+  });
+  return new Decision(allowed, policies, allowed && taken ? [new Receipt(charges, nowMicros)] : []);
+}

@@ -1,0 +1,45 @@
+import type { Bucket, Charge } from './charge.js';
+
+/** Synchronous where it can be: memory answers at once, Redis with a promise. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/** What a storage found: enough to derive every number of a decision, by one clock. */
+export interface StorageReply {
+  /** Whether every charge was (or, for a peek, would be) admitted. */
+  readonly allowed: boolean;
+  /** The storage's time of the answer: integer µs since 1970. */
+  readonly nowMicros: number;
+  /** Debt of each bucket in units, in the order of the charges: after the charge if it was taken, else as it stands. */
+  readonly debtUnits: readonly number[];
+}
+
+/**
+ * Keeps buckets and answers one atomic question about all charges of a request. Charges that reach a storage are
+ * checked and no two are on one bucket. Time is the storage's own; time of the caller is never an input.
+ *
+ * An abstract class, so that one word is the type and the injection token. Constructors do no I/O.
+ */
+export abstract class RateLimitStorage {
+  /** All charges or none: a refusal changes no state, byte for byte. */
+  abstract consume(charges: readonly Charge[]): MaybePromise<StorageReply>;
+
+  /** The answer that {@link consume} would give now, without taking anything. */
+  abstract peek(charges: readonly Charge[]): MaybePromise<StorageReply>;
+
+  /** Gives back what is left of charges taken at `thenMicros`, decayed so that the bound of the policy holds. */
+  abstract refund(charges: readonly Charge[], thenMicros: number): MaybePromise<void>;
+
+  /** Makes the buckets full. */
+  abstract reset(buckets: readonly Bucket[]): MaybePromise<void>;
+
+  /** Prepares for questions. Each open is matched by one close; after the last close it can be opened again. */
+  open(): MaybePromise<void> {}
+
+  /** Lets go of what {@link open} took, and of nothing that was handed in. */
+  close(): MaybePromise<void> {}
+
+  /** The Unix time, in integer µs, of an instant of this storage's clock. */
+  unixMicros(nowMicros: number): number {
+    return nowMicros;
+  }
+}
