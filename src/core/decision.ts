@@ -120,6 +120,16 @@ export class Decision {
   get resetAfterMs(): number {
     return this.mostRestrictive.resetAfterMs;
   }
+
+  /** This answer and a later one as one: allowed if both are, with the policies of both in order. */
+  and(later: Decision): Decision {
+    const allowed = this.allowed && later.allowed;
+    return new Decision(
+      allowed,
+      [...this.policies, ...later.policies],
+      allowed ? [...this.receipts, ...later.receipts] : [],
+    );
+  }
 }
 
 /** Ties go to the earlier declared, which is the one already held. */

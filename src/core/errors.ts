@@ -24,6 +24,11 @@ export class StorageFailureError extends RateLimitError {}
 /** The storage did not answer before its deadline. */
 export class StorageTimeoutError extends StorageFailureError {}
 
+/** Every message about configuration says what is wrong, where it is written, and what to do. */
+export function misconfigured(where: string, problem: string, remedy: string): never {
+  throw new RateLimitConfigurationError(`${where}: ${problem}. Remedy: ${remedy}.`);
+}
+
 /** `value` as a reader would recognise it in a message: quoted when it is a string, never longer than a line. */
 export function describeValue(value: unknown): string {
   const text =

@@ -1,5 +1,5 @@
 import { encodePart } from './bucket-key.js';
-import { describeValue, RateLimitConfigurationError } from './errors.js';
+import { describeValue, misconfigured } from './errors.js';
 
 /** Tokens and the time in which an empty bucket becomes full again. */
 export interface CapacityPerSeconds {
@@ -56,7 +56,7 @@ const MAX_CAPACITY_UNITS = 2 ** 51;
 const NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
 /**
- * A validated rule. It is valid or it does not exist: the constructor throws {@link RateLimitConfigurationError}.
+ * A validated rule. It is valid or it does not exist: the constructor throws a RateLimitConfigurationError.
  *
  * The refill is a reduced fraction: `refillTokens` tokens every `refillMicros` microseconds. Debt is counted in units of
  * which a token has `refillMicros` and `refillTokens` drain every microsecond, so all arithmetic is on integers below 2^53.
@@ -127,9 +127,7 @@ type Fail = (problem: string, remedy: string) => never;
 
 function failAt(definition: PolicyDefinition, where: string): Fail {
   const name = describeValue(definition.name ?? DEFAULT_POLICY_NAME);
-  return (problem, remedy) => {
-    throw new RateLimitConfigurationError(`Policy ${name} (${where}): ${problem}. Remedy: ${remedy}.`);
-  };
+  return (problem, remedy) => misconfigured(`Policy ${name} (${where})`, problem, remedy);
 }
 
 function checkedName(name: string, fail: Fail): string {

@@ -1,0 +1,78 @@
+import { Decision, type PolicyDecision } from '../../core/decision.js';
+import type { Policy } from '../../core/policy.js';
+import { type HeaderFields, wholeSeconds } from './fields.js';
+
+/** The largest Integer of a structured field (RFC 9651, section 3.3.1); a capacity may be larger. */
+const MAX_INTEGER = 999_999_999_999_999;
+
+/**
+ * RateLimit-Policy and RateLimit in the form of draft-ietf-httpapi-ratelimit-headers-11 (work in progress): lists of
+ * structured-field Strings with Integer parameters. `q` and `w` are the policy; `r` is what is left of it, rounded down,
+ * and `t` the seconds over which `r` may be spread, rounded up, so that `r`/`t` never promises more than `q`/`w`.
+ *
+ * An admitted request tells of all its policies. A refused one tells of those that refused it, with `t` as their wait:
+ * a longer `t` beside it would contradict Retry-After.
+ */
+export function draft11Fields(decision: Decision): HeaderFields {
+  const policies = oneOfEachName(decision.policies);
+  let quotas = '';
+  let states = '';
+  for (const policyDecision of policies) {
+    const { name, member } = textOf(policyDecision.policy);
+    quotas = quotas === '' ? member : `${quotas}, ${member}`;
+    if (policyDecision.allowed !== decision.allowed) continue;
+    const state = stateOf(policyDecision, name);
+    states = states === '' ? state : `${states}, ${state}`;
+  }
+  // An empty list is not sent (RFC 9651, section 4.1).
+  return states === ''
+    ? [['RateLimit-Policy', quotas]]
+    : [
+        ['RateLimit-Policy', quotas],
+        ['RateLimit', states],
+      ];
+}
+
+function stateOf(policyDecision: PolicyDecision, name: string): string {
+  const remaining = Math.min(policyDecision.remaining, MAX_INTEGER);
+  const windowMs = effectiveWindowMs(policyDecision, remaining);
+  return windowMs === Infinity ? `${name};r=${remaining}` : `${name};r=${remaining};t=${wholeSeconds(windowMs)}`;
+}
+
+/** With nothing left, every reading that clients give to `t` is the wait for the next token. */
+function effectiveWindowMs(policyDecision: PolicyDecision, remaining: number): number {
+  if (!policyDecision.allowed) return policyDecision.retryAfterMs;
+  return remaining >= 1 ? policyDecision.tokensWorthMs : policyDecision.nextTokenAfterMs;
+}
+
+/** What stays the same from answer to answer. */
+interface PolicyText {
+  readonly name: string;
+  readonly foldedName: string;
+  readonly member: string;
+}
+
+const texts = new WeakMap<Policy, PolicyText>();
+
+function textOf(policy: Policy): PolicyText {
+  let text = texts.get(policy);
+  if (text === undefined) {
+    // No escaping: the characters of a policy's name need none.
+    const name = `"${policy.name}"`;
+    const member = `${name};q=${Math.min(policy.capacity, MAX_INTEGER)};w=${policy.perSeconds}`;
+    text = { name, foldedName: name.toLowerCase(), member };
+    texts.set(policy, text);
+  }
+  return text;
+}
+
+/** Policies of two places may share a name, and a name may be sent once: the one that binds more speaks for both. */
+function oneOfEachName(policies: readonly PolicyDecision[]): readonly PolicyDecision[] {
+  if (policies.length === 1) return policies;
+  return policies.filter((candidate) => {
+    // Folded, because the next draft compares names without case.
+    const { foldedName } = textOf(candidate.policy);
+    const namesakes = policies.filter(({ policy }) => textOf(policy).foldedName === foldedName);
+    return namesakes.length === 1 || new Decision(candidate.allowed, namesakes, []).mostRestrictive === candidate;
+  });
+}

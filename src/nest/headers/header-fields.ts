@@ -1,0 +1,36 @@
+import type { Decision } from '../../core/decision.js';
+import { draft11Fields } from './draft-11.js';
+import type { HeaderFields } from './fields.js';
+import type { ResolvedHeadersOptions } from './headers.options.js';
+import { legacyFields } from './legacy.js';
+import { refusalFields } from './retry-after.js';
+
+/**
+ * Every header field that this package may send and that scripts of another origin see only if told so:
+ * `app.enableCors({ exposedHeaders: RATE_LIMIT_HEADERS })`. Frozen; copy it to add your own.
+ */
+// Not typed as read-only, because the CORS options of Nest and Fastify take a mutable array.
+export const RATE_LIMIT_HEADERS: string[] = Object.freeze([
+  'Retry-After',
+  'RateLimit',
+  'RateLimit-Policy',
+  'X-RateLimit-Limit',
+  'X-RateLimit-Remaining',
+  'X-RateLimit-Reset',
+  'X-RateLimit-Policy',
+]) as string[];
+
+/**
+ * All header fields of a limited answer, each name once.
+ *
+ * @param unixMicros the Unix time of an instant of the storage's clock, both in integer µs.
+ */
+export function headerFields(
+  decision: Decision,
+  options: ResolvedHeadersOptions,
+  unixMicros: (nowMicros: number) => number,
+): HeaderFields {
+  const standard = options.standard === false ? [] : draft11Fields(decision);
+  const legacy = options.legacy === false ? [] : legacyFields(decision, options.legacy, unixMicros);
+  return [...standard, ...legacy, ...refusalFields(decision, options.retryAfter)];
+}

@@ -1,0 +1,39 @@
+import type { HttpAdapterHost } from '@nestjs/core';
+import type { Decision } from '../../core/decision.js';
+import type { RateLimitStorage } from '../../core/storage.js';
+import type { HeaderFields } from './fields.js';
+import { headerFields } from './header-fields.js';
+import type { ResolvedHeadersOptions } from './headers.options.js';
+import { unavailableFields } from './retry-after.js';
+
+/** The only one that touches a response: sets each field once, on any platform, or nothing if the headers are sent. */
+export class HeaderWriter {
+  private readonly unixMicros = (nowMicros: number): number => this.storage.unixMicros(nowMicros);
+
+  /** @param adapterHost asked at every write, because the adapter is set after injection. */
+  constructor(
+    private readonly adapterHost: Pick<HttpAdapterHost, 'httpAdapter'>,
+    private readonly options: ResolvedHeadersOptions,
+    private readonly storage: Pick<RateLimitStorage, 'unixMicros'>,
+  ) {}
+
+  /** The limits of this request and, if it is refused, how long to wait. */
+  writeDecision(response: unknown, decision: Decision): void {
+    if (this.canWrite(response)) this.write(response, headerFields(decision, this.options, this.unixMicros));
+  }
+
+  /** Of an answer 503, because the storage failed: no RateLimit fields, since stale numbers are worse than none. */
+  writeUnavailable(response: unknown): void {
+    if (this.canWrite(response)) this.write(response, unavailableFields(this.options.retryAfter));
+  }
+
+  /** Setting a field after the headers were sent throws, which would turn an answer that is under way into an error. */
+  private canWrite(response: unknown): boolean {
+    return response !== undefined && response !== null && !this.adapterHost.httpAdapter.isHeadersSent(response);
+  }
+
+  private write(response: unknown, fields: HeaderFields): void {
+    const { httpAdapter } = this.adapterHost;
+    for (const [name, value] of fields) httpAdapter.setHeader(response, name, value);
+  }
+}

@@ -1,0 +1,87 @@
+import { describeValue, misconfigured } from '../../core/errors.js';
+
+/** How the X-RateLimit-* fields are spelled. */
+export interface LegacyHeadersOptions {
+  /** X-RateLimit-Reset as Unix time (`'epoch'`) or as seconds from now (`'delta'`), whole and rounded up. Default: `'epoch'`. */
+  readonly reset?: 'epoch' | 'delta';
+  /** Adds X-RateLimit-Policy: capacity, seconds and name of the policy that the other fields speak of. Default: false. */
+  readonly policy?: boolean;
+}
+
+/** Which header fields answers carry. */
+export interface HeadersOptions {
+  /**
+   * RateLimit and RateLimit-Policy in the form of draft-ietf-httpapi-ratelimit-headers-11, which is work in progress.
+   * `'draft-8'` is the same on the wire. Default: `'draft-11'`.
+   */
+  readonly standard?: 'draft-11' | 'draft-8' | false;
+  /** X-RateLimit-Limit, -Remaining and -Reset of the most restrictive policy. Default: true. */
+  readonly legacy?: boolean | LegacyHeadersOptions;
+  /** Retry-After on refusals: whole seconds, rounded up, at least 1. Default: true. */
+  readonly retryAfter?: boolean;
+  /**
+   * Who writes the fields of an admitted request. `'guard'` mounts no interceptor, which is faster and also covers
+   * requests that a later guard refuses; limits that are charged after authentication then cannot be used.
+   * Default: `'interceptor'`.
+   */
+  readonly writtenBy?: 'interceptor' | 'guard';
+}
+
+/** {@link HeadersOptions}, checked and with the defaults filled in. */
+export interface ResolvedHeadersOptions {
+  readonly standard: 'draft-11' | false;
+  readonly legacy: Required<LegacyHeadersOptions> | false;
+  readonly retryAfter: boolean;
+  readonly writtenBy: 'interceptor' | 'guard';
+}
+
+/**
+ * @param where the place to name in messages, for example `RateLimitModule.forRoot headers`.
+ * @throws RateLimitConfigurationError for a misspelt option or a value that means nothing.
+ */
+export function resolveHeadersOptions(options: HeadersOptions | undefined, where: string): ResolvedHeadersOptions {
+  const given = checkedObject(options ?? {}, ['standard', 'legacy', 'retryAfter', 'writtenBy'], where);
+  const standard = oneOf(given, 'standard', ['draft-11', 'draft-8', false], 'draft-11', where);
+  return {
+    standard: standard === 'draft-8' ? 'draft-11' : standard,
+    legacy: resolveLegacy(given['legacy'], where),
+    retryAfter: oneOf(given, 'retryAfter', [true, false], true, where),
+    writtenBy: oneOf(given, 'writtenBy', ['interceptor', 'guard'], 'interceptor', where),
+  };
+}
+
+function resolveLegacy(legacy: unknown, where: string): Required<LegacyHeadersOptions> | false {
+  if (legacy === false) return false;
+  if (legacy !== undefined && legacy !== true && typeof legacy !== 'object') {
+    misconfigured(where, `legacy is ${describeValue(legacy)}`, 'use true, false or { reset, policy }');
+  }
+  const at = `${where}.legacy`;
+  const given = checkedObject(typeof legacy === 'object' ? legacy : {}, ['reset', 'policy'], at);
+  return {
+    reset: oneOf(given, 'reset', ['epoch', 'delta'], 'epoch', at),
+    policy: oneOf(given, 'policy', [true, false], false, at),
+  };
+}
+
+type Given = Readonly<Record<string, unknown>>;
+
+function checkedObject(options: object | null, known: readonly string[], where: string): Given {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    misconfigured(where, `the options are ${describeValue(options)}`, `pass an object with any of ${known.join(', ')}`);
+  }
+  for (const key of Object.keys(options)) {
+    if (!known.includes(key)) {
+      misconfigured(where, `unknown option ${describeValue(key)}`, `the options are ${known.join(', ')}`);
+    }
+  }
+  return options as Given;
+}
+
+function oneOf<const T>(given: Given, option: string, allowed: readonly T[], fallback: T, where: string): T {
+  const value = given[option];
+  if (value === undefined) return fallback;
+  if (!allowed.includes(value as T)) {
+    misconfigured(where, `${option} is ${describeValue(value)}`, `use one of ${allowed.map(describeValue).join(', ')}`);
+  }
+  return value as T;
+}

@@ -1,0 +1,35 @@
+import type { Decision, PolicyDecision } from '../../core/decision.js';
+import type { HeaderField, HeaderFields } from './fields.js';
+import type { LegacyHeadersOptions } from './headers.options.js';
+
+/**
+ * X-RateLimit-Limit, -Remaining and -Reset of the policy that binds: the longest wait of a refusal, else the least left
+ * of its capacity. No standard defines these names; Reset is the instant at which the next token arrives, or now when
+ * the bucket is full, as Unix time or as seconds from now, both whole and rounded up.
+ */
+export function legacyFields(
+  decision: Decision,
+  options: Required<LegacyHeadersOptions>,
+  unixMicros: (nowMicros: number) => number,
+): HeaderFields {
+  const binding = decision.mostRestrictive;
+  const { name, capacity, perSeconds } = binding.policy;
+  const fields: HeaderField[] = [
+    ['X-RateLimit-Limit', String(capacity)],
+    ['X-RateLimit-Remaining', String(binding.remaining)],
+    ['X-RateLimit-Reset', String(resetSeconds(binding, options.reset, unixMicros))],
+  ];
+  if (options.policy) fields.push(['X-RateLimit-Policy', `${capacity};w=${perSeconds};name="${name}"`]);
+  return fields;
+}
+
+function resetSeconds(
+  binding: PolicyDecision,
+  reset: 'epoch' | 'delta',
+  unixMicros: (nowMicros: number) => number,
+): number {
+  // Back to the integer that the milliseconds were made of: a fraction left over would round up to a second too much.
+  const untilNextTokenMicros = Math.round(binding.nextTokenAfterMs * 1000);
+  const fromMicros = reset === 'epoch' ? unixMicros(binding.nowMicros) : 0;
+  return Math.ceil((fromMicros + untilNextTokenMicros) / 1_000_000);
+}

@@ -1,0 +1,122 @@
+import { describeValue, misconfigured } from '../core/errors.js';
+import { BUCKET_SHAPE_KEYS, placeOf, Policy } from '../core/policy.js';
+import type { LimitDefinition } from './rate-limit.declaration.js';
+import { rejectUnknownOptions, type ResolvedRateLimitOptions } from './rate-limit.options.js';
+import { type SubjectResolver, toSubjectResolver } from './subjects/subject.js';
+
+/** What a route is charged for one of its limits. */
+export interface PlannedCharge {
+  readonly policy: Policy;
+  readonly subject: SubjectResolver;
+  readonly cost: number;
+  /** Where the limit is written, for messages. */
+  readonly where: string;
+}
+
+const LIMIT_KEYS = [...BUCKET_SHAPE_KEYS, 'name', 'by', 'cost', 'id'];
+const SHARED_POLICY_KEYS = [...BUCKET_SHAPE_KEYS, 'by', 'cost', 'usedInCode'];
+
+/** Every policy of the application, made once per place; finds two that claim one bucket but disagree. */
+export class PolicyRegistry {
+  /** The module's own limit, which every route has unless a nearer one takes its name. */
+  readonly moduleDefault: PlannedCharge | undefined;
+  private readonly shared = new Map<string, PlannedCharge>();
+  private readonly claims = new Map<string, { readonly policy: Policy; readonly where: string }>();
+  private readonly named = new Set<string>();
+
+  constructor(private readonly options: ResolvedRateLimitOptions) {
+    const { where } = options;
+    if (options.default !== undefined) {
+      this.moduleDefault = this.own(options.default, () => '', `${where} default`);
+    }
+    for (const [name, definition] of Object.entries(options.policies)) {
+      const at = `${where} policies.${name}`;
+      rejectUnknownOptions(definition, SHARED_POLICY_KEYS, at);
+      this.shared.set(name, this.planned({ ...definition, name }, '', at));
+    }
+  }
+
+  /** The shared policies, for callers that name them in code. */
+  get sharedPolicies(): readonly Policy[] {
+    return [...this.shared.values()].map(({ policy }) => policy);
+  }
+
+  /** A limit declared at `place`, or at the place that its `id` stands for. */
+  own(definition: LimitDefinition, place: () => string, where: string): PlannedCharge {
+    rejectUnknownOptions(definition, LIMIT_KEYS, where);
+    const { id } = definition;
+    if (id === undefined) return this.planned(definition, place(), where);
+    if (typeof id !== 'string' || id === '') {
+      misconfigured(where, `id is ${describeValue(id)}`, 'write a non-empty text, the same wherever the bucket is shared');
+    }
+    // `=` never comes out of the encoding of a place, so an id cannot meet a place by accident.
+    return this.planned(definition, `=${placeOf(id)}`, where);
+  }
+
+  /** The shared policy of this name, with the cost of this use. */
+  use(name: string, cost: number | undefined, where: string): PlannedCharge {
+    const planned = this.shared.get(name);
+    if (planned === undefined) {
+      const known = [...this.shared.keys()].map((key) => `"${key}"`).join(', ') || 'none';
+      misconfigured(
+        where,
+        `unknown policy ${describeValue(name)}`,
+        `declare it under policies in ${this.options.where} (declared: ${known}), or give numbers: @RateLimit(capacity, perSeconds)`,
+      );
+    }
+    this.named.add(name);
+    return cost === undefined ? planned : { ...planned, cost: checkedCost(cost, planned.policy, where), where };
+  }
+
+  /** To be called when every route has been seen. @throws RateLimitConfigurationError for a policy that limits nothing. */
+  rejectUnused(): void {
+    for (const name of this.shared.keys()) {
+      if (this.named.has(name) || this.options.policies[name]?.usedInCode === true) continue;
+      misconfigured(
+        `${this.options.where} policies.${name}`,
+        'no route names this policy, so it limits nothing',
+        `put @RateLimit('${name}') on a route, remove the policy, or say usedInCode: true if only RateLimiter.consume asks for it`,
+      );
+    }
+  }
+
+  private planned(definition: LimitDefinition, place: string, where: string): PlannedCharge {
+    const policy = this.claim(new Policy({ ...definition, place }, where), where);
+    return {
+      policy,
+      subject: definition.by === undefined ? this.options.by : toSubjectResolver(definition.by),
+      cost: checkedCost(definition.cost ?? 1, policy, where),
+      where,
+    };
+  }
+
+  private claim(policy: Policy, where: string): Policy {
+    const bucketName = policy.place.startsWith('=') ? policy.place : policy.id;
+    const earlier = this.claims.get(bucketName);
+    if (earlier === undefined) {
+      this.claims.set(bucketName, { policy, where });
+      return policy;
+    }
+    // A class's limit is planned once per handler; the module's limits once each.
+    if (policy.place !== '' && earlier.policy.agreesWith(policy)) return earlier.policy;
+    misconfigured(
+      where,
+      `policy ${describeValue(policy.name)} shares a bucket with ${describeValue(earlier.policy.name)} of ${earlier.where}, which only one id on purpose may, and then with the same name and numbers`,
+      'give them different names or ids, or make them agree',
+    );
+  }
+}
+
+function checkedCost(cost: unknown, policy: Policy, where: string): number {
+  if (typeof cost !== 'number' || !Number.isSafeInteger(cost) || cost < 1) {
+    misconfigured(where, `cost is ${describeValue(cost)}`, 'write a whole number of tokens, at least 1');
+  }
+  if (cost > policy.capacity) {
+    misconfigured(
+      where,
+      `cost ${cost} is above the capacity ${policy.capacity} of policy "${policy.name}", so every request would be refused`,
+      'lower the cost or raise the capacity',
+    );
+  }
+  return cost;
+}

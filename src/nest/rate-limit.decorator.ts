@@ -1,0 +1,77 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { Decision } from '../core/decision.js';
+import { describeValue, RateLimitConfigurationError } from '../core/errors.js';
+import {
+  type LimitDeclaration,
+  type LimitDefinition,
+  type LimitOptions,
+  LIMITS_METADATA,
+  type SharedPolicyUse,
+  type SkipDeclaration,
+  SKIPS_METADATA,
+} from './rate-limit.declaration.js';
+import { decisionOf } from './request-decisions.js';
+
+/**
+ * Limits a route, or all routes of a controller: `capacity` requests at once, refilled evenly from empty to full in
+ * `perSeconds` seconds, per client. Several decorators on one target add up if their names differ. Numbers are checked
+ * when the application starts.
+ */
+export function RateLimit(
+  capacity: number,
+  perSeconds: number,
+  options?: LimitOptions,
+): MethodDecorator & ClassDecorator;
+/** Applies a shared policy of `RateLimitModule.forRoot({ policies })`: one bucket over all routes that name it. */
+export function RateLimit(policyName: string, use?: SharedPolicyUse): MethodDecorator & ClassDecorator;
+/** The same as the first form in one object, or with a refill of its own: `{ capacity, refillTokens, refillSeconds }`. */
+export function RateLimit(definition: LimitDefinition): MethodDecorator & ClassDecorator;
+export function RateLimit(
+  first: number | string | LimitDefinition,
+  second?: number | SharedPolicyUse,
+  options?: LimitOptions,
+): MethodDecorator & ClassDecorator {
+  return declare('RateLimit', LIMITS_METADATA, toDeclaration(first, second, options));
+}
+
+/** Lifts the limits of farther places (module, class) from this target: all of them, or those named. */
+export function SkipRateLimit(...names: string[]): MethodDecorator & ClassDecorator {
+  const skip: SkipDeclaration = names.length === 0 ? 'all' : names;
+  return declare('SkipRateLimit', SKIPS_METADATA, skip);
+}
+
+/** Hands the request's decision to a handler parameter; `undefined` where no limit applies. */
+export const RateLimitDecision: () => ParameterDecorator = createParamDecorator(
+  (_data: unknown, context: ExecutionContext): Decision | undefined => decisionOf(context),
+);
+
+function toDeclaration(
+  first: number | string | LimitDefinition,
+  second?: number | SharedPolicyUse,
+  options?: LimitOptions,
+): LimitDeclaration {
+  if (typeof first === 'string') {
+    return { kind: 'shared', policyName: first, use: (second ?? {}) as SharedPolicyUse };
+  }
+  const definition = (
+    typeof first === 'object' && first !== null
+      ? { ...first }
+      : { ...options, capacity: first, perSeconds: second as number }
+  ) as LimitDefinition;
+  return { kind: 'own', definition };
+}
+
+/** Decorators run bottom up: putting each one in front keeps the order in which they are written. */
+function declare(decorator: string, key: string, value: unknown): MethodDecorator & ClassDecorator {
+  return (target: object, property?: string | symbol, descriptor?: { readonly value?: unknown }) => {
+    const holder: unknown = property === undefined ? target : descriptor?.value;
+    if (typeof holder !== 'function') {
+      throw new RateLimitConfigurationError(
+        `@${decorator} stands on ${describeValue(String(property))}, which is not a method. Remedy: put it on a controller or on one of its methods.`,
+      );
+    }
+    // Only the target's own list, copied: a subclass never writes into its parent's.
+    const own = (Reflect.getOwnMetadata(key, holder) as readonly unknown[] | undefined) ?? [];
+    Reflect.defineMetadata(key, [value, ...own], holder);
+  };
+}

@@ -1,0 +1,48 @@
+import { type CanActivate, type ExecutionContext, Inject, Injectable, Logger } from '@nestjs/common';
+import type { Decision } from '../core/decision.js';
+import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
+import { type HandlerCall, handlerCallOf, rememberHandlerCall } from './request-decisions.js';
+import { RoutePlans } from './route-plan.js';
+import { RouteCharger } from './route-charger.js';
+import { HttpAnswer } from './transports/http-answer.js';
+
+/** Charges the limits whose subject is known before authentication, and refuses with a 429. Mounted by the module. */
+@Injectable()
+export class RateLimitGuard implements CanActivate {
+  private warnedElsewhere = false;
+
+  constructor(
+    @Inject(RoutePlans) private readonly plans: RoutePlans,
+    @Inject(RouteCharger) private readonly charger: RouteCharger,
+    @Inject(HttpAnswer) private readonly answer: HttpAnswer,
+    @Inject(RATE_LIMIT_OPTIONS) private readonly options: ResolvedRateLimitOptions,
+  ) {}
+
+  /** Answers with a boolean, not a promise, wherever subjects and storage are synchronous. */
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    if (context.getType() !== 'http') return this.letThrough(context);
+    const plan = this.plans.of(context.getClass(), context.getHandler());
+    if (plan === undefined || handlerCallOf(context) !== undefined) return true;
+    const call = rememberHandlerCall(context);
+    if (plan.guard.length === 0) return true;
+    return this.charger.charge(plan.guard, context, (decision) => this.conclude(decision, call, context));
+  }
+
+  private conclude(decision: Decision, call: HandlerCall, context: ExecutionContext): boolean {
+    call.decision = decision;
+    if (!decision.allowed) throw this.answer.refuse(decision, context);
+    if (this.options.headers.writtenBy === 'guard') this.answer.admit(decision, context);
+    return true;
+  }
+
+  private letThrough(context: ExecutionContext): boolean {
+    if (!this.warnedElsewhere) {
+      this.warnedElsewhere = true;
+      new Logger('RateLimit').warn(
+        `Rate limits apply to HTTP handlers only; "${context.getType()}" handlers such as ` +
+          `${context.getClass().name}.${context.getHandler().name} are let through. This is said once.`,
+      );
+    }
+    return true;
+  }
+}

@@ -1,0 +1,123 @@
+import type { ExecutionContext } from '@nestjs/common';
+import type { Decision } from '../core/decision.js';
+import { describeValue, misconfigured } from '../core/errors.js';
+import type { BucketShape } from '../core/policy.js';
+import { RateLimitStorage } from '../core/storage.js';
+import {
+  type HeadersOptions,
+  type ResolvedHeadersOptions,
+  resolveHeadersOptions,
+} from './headers/headers.options.js';
+import type { LimitDefinition, LimitOptions } from './rate-limit.declaration.js';
+import { ip } from './subjects/ip.js';
+import { type Subject, type SubjectResolver, toSubjectResolver } from './subjects/subject.js';
+
+/**
+ * The body of a refusal: Nest's usual shape, a problem document of RFC 9457 (`application/problem+json`), or a function
+ * that makes one.
+ */
+export type RefusalBody =
+  | 'nest'
+  | 'problem'
+  | ((decision: Decision, context: ExecutionContext) => string | Record<string, unknown>);
+
+/** A limit that the module declares. Its name is its key, or `default`. */
+export type SharedPolicyDefinition = BucketShape & Omit<LimitOptions, 'name' | 'id'> & {
+  /** Charged by code only (`RateLimiter.consume`), so that no route has to name it. Default: false. */
+  readonly usedInCode?: boolean;
+};
+
+/** What `RateLimitModule.forRoot` takes. Everything has a default; without any option only decorated routes are limited. */
+export interface RateLimitModuleOptions {
+  /** Where buckets are kept. Default: memory, one per application. */
+  readonly storage?: RateLimitStorage;
+  /** The limit of every route that has none of the same name: one bucket per client over all of them. Default: none. */
+  readonly default?: LimitDefinition;
+  /** Shared policies by name; each applies only to the routes that name it and is one bucket over them. */
+  readonly policies?: Readonly<Record<string, SharedPolicyDefinition>>;
+  /** Who is limited where a limit does not say. Default: `ip()`. */
+  readonly by?: Subject;
+  /** The header fields of limited answers. */
+  readonly headers?: HeadersOptions;
+  /** The body of a refusal. Default: `'nest'`. */
+  readonly body?: RefusalBody;
+  /** Mount guard and interceptor before all others of the application. `false`: you mount them. Default: true. */
+  readonly global?: boolean;
+}
+
+/** Makes the options, for `forRootAsync({ useClass })` and `useExisting`. */
+export interface RateLimitOptionsFactory {
+  createRateLimitOptions(): RateLimitModuleOptions | Promise<RateLimitModuleOptions>;
+}
+
+/** The options, checked and with their defaults. Policies are checked where they are compiled. */
+export interface ResolvedRateLimitOptions {
+  readonly storage: RateLimitStorage | undefined;
+  readonly default: LimitDefinition | undefined;
+  readonly policies: Readonly<Record<string, SharedPolicyDefinition>>;
+  readonly by: SubjectResolver;
+  readonly headers: ResolvedHeadersOptions;
+  readonly body: RefusalBody;
+  readonly global: boolean;
+  /** The call that gave the options, for messages. */
+  readonly where: string;
+}
+
+/** Injection token of the resolved options. */
+export const RATE_LIMIT_OPTIONS = Symbol.for('nestjs-token-bucket:options');
+
+const KNOWN: readonly string[] = ['storage', 'default', 'policies', 'by', 'headers', 'body', 'global'];
+
+/** @throws RateLimitConfigurationError for a misspelt option or a value of the wrong kind. */
+export function resolveOptions(options: RateLimitModuleOptions, where: string): ResolvedRateLimitOptions {
+  if (typeof options !== 'object' || options === null) {
+    misconfigured(where, `the options are ${describeValue(options)}`, 'pass an object, or nothing for the defaults');
+  }
+  rejectUnknownOptions(options, KNOWN, where);
+  const { storage, body = 'nest', global = true, policies = {} } = options;
+  if (storage !== undefined && !isStorage(storage)) {
+    misconfigured(
+      where,
+      `storage is ${describeValue(storage)}`,
+      'pass a storage such as new RedisStorage({ url }), or leave it out for memory',
+    );
+  }
+  if (body !== 'nest' && body !== 'problem' && typeof body !== 'function') {
+    misconfigured(where, `body is ${describeValue(body)}`, `use 'nest', 'problem' or a function of the decision`);
+  }
+  if (typeof global !== 'boolean') {
+    misconfigured(where, `global is ${describeValue(global)}`, 'use true or false');
+  }
+  if (typeof policies !== 'object' || policies === null) {
+    misconfigured(where, `policies is ${describeValue(policies)}`, 'pass an object of policies by name');
+  }
+  return {
+    storage,
+    default: options.default,
+    policies,
+    by: toSubjectResolver(options.by ?? ip()),
+    headers: resolveHeadersOptions(options.headers, `${where} headers`),
+    body,
+    global,
+    where,
+  };
+}
+
+/** A misspelt option would otherwise be a default that nobody asked for. */
+export function rejectUnknownOptions(options: object, known: readonly string[], where: string): void {
+  for (const key of Object.keys(options)) {
+    if (!known.includes(key)) {
+      misconfigured(where, `unknown option ${describeValue(key)}`, `the options are ${known.join(', ')}`);
+    }
+  }
+}
+
+/** By its methods, not its class: a storage may come from another copy of this package. */
+function isStorage(value: object): boolean {
+  return (
+    value instanceof RateLimitStorage ||
+    ['consume', 'peek', 'refund', 'reset'].every(
+      (method) => typeof (value as Record<string, unknown>)[method] === 'function',
+    )
+  );
+}

@@ -1,0 +1,49 @@
+import type { ExecutionContext } from '@nestjs/common';
+import type { Decision } from '../core/decision.js';
+import { retryAfterSeconds } from './headers/retry-after.js';
+import type { RefusalBody } from './rate-limit.options.js';
+
+type Body = string | Record<string, unknown>;
+
+const PROBLEM_TYPES = 'https://iana.org/assignments/http-problem-types#';
+
+/** Media type of the problem documents of RFC 9457. */
+export const PROBLEM_JSON = 'application/problem+json';
+
+/** The body of a 429. The problem document has `status` and no `statusCode`: Nest's Express adapter would reset its media type. */
+export function exceededBody(kind: RefusalBody, decision: Decision, context: ExecutionContext): Body {
+  if (typeof kind === 'function') return kind(decision, context);
+  const detail = explain(decision);
+  if (kind === 'nest') return { statusCode: 429, message: detail, error: 'Too Many Requests' };
+  return {
+    type: `${PROBLEM_TYPES}quota-exceeded`,
+    title: 'Quota Exceeded',
+    status: 429,
+    detail,
+    'violated-policies': violatedPolicies(decision),
+  };
+}
+
+/** The body of a 503; a function that makes bodies of refusals has no decision to make one from. */
+export function unavailableBody(kind: RefusalBody, policies: readonly string[]): Body {
+  const detail = 'Rate limits cannot be checked at the moment. Retry in 1 second.';
+  if (kind !== 'problem') return { statusCode: 503, message: detail, error: 'Service Unavailable' };
+  return {
+    type: `${PROBLEM_TYPES}temporary-reduced-capacity`,
+    title: 'Temporary Reduced Capacity',
+    status: 503,
+    detail,
+    'violated-policies': policies,
+  };
+}
+
+function explain(decision: Decision): string {
+  const seconds = retryAfterSeconds(decision);
+  return seconds === undefined
+    ? 'Rate limit exceeded. This request costs more than the limit ever allows.'
+    : `Rate limit exceeded. Retry in ${seconds} second${seconds === 1 ? '' : 's'}.`;
+}
+
+function violatedPolicies(decision: Decision): readonly string[] {
+  return decision.policies.filter(({ allowed }) => !allowed).map(({ policy }) => policy.name);
+}

@@ -1,0 +1,156 @@
+import type { ExecutionContext, Type } from '@nestjs/common';
+import { describeValue, misconfigured } from '../core/errors.js';
+import type { ControllerPlaces } from './controller-places.js';
+import type { PlannedCharge, PolicyRegistry } from './policy-registry.js';
+import {
+  type LimitDeclaration,
+  LIMITS_METADATA,
+  type SkipDeclaration,
+  SKIPS_METADATA,
+} from './rate-limit.declaration.js';
+import { rejectUnknownOptions } from './rate-limit.options.js';
+
+type Handler = ReturnType<ExecutionContext['getHandler']>;
+
+/** What applies to one handler of one controller, split by the phase in which each subject is known. */
+export interface RoutePlan {
+  /** The route as messages name it: `ReportsController.list`. */
+  readonly route: string;
+  readonly handler: Handler;
+  readonly guard: readonly PlannedCharge[];
+  readonly interceptor: readonly PlannedCharge[];
+}
+
+/** Compiles plans, each once. The only reader of our metadata. */
+export class RoutePlans {
+  private readonly plans = new Map<unknown, Map<unknown, RoutePlan | undefined>>();
+
+  constructor(
+    private readonly registry: PolicyRegistry,
+    private readonly places: ControllerPlaces,
+  ) {}
+
+  /** The plan of a route, or `undefined` where nothing is limited. */
+  of(controller: Type, handler: Handler, name = handler.name): RoutePlan | undefined {
+    const ofController = this.plans.get(controller);
+    // Most routes are compiled at start; `has`, because "nothing is limited" is an answer too.
+    if (ofController?.has(handler)) return ofController.get(handler);
+    const plan = this.compile(controller, handler, name);
+    if (ofController === undefined) this.plans.set(controller, new Map([[handler, plan]]));
+    else ofController.set(handler, plan);
+    return plan;
+  }
+
+  private compile(controller: Type, handler: Handler, name: string): RoutePlan | undefined {
+    const route = `${controller.name}.${name}`;
+    const effective = new EffectiveLimits();
+    const { moduleDefault } = this.registry;
+    if (moduleDefault !== undefined) effective.add(moduleDefault);
+    for (const ancestor of lineage(controller)) {
+      this.apply(effective, ancestor, ancestor.name, () => this.places.placeOf(controller));
+    }
+    this.apply(effective, handler, route, () => this.places.placeOf(controller, name));
+    const charges = effective.list(`@RateLimit on ${route}`);
+    if (charges.length === 0) return undefined;
+    return {
+      route,
+      handler,
+      guard: charges.filter(({ subject }) => subject.phase === 'guard'),
+      interceptor: charges.filter(({ subject }) => subject.phase === 'interceptor'),
+    };
+  }
+
+  /** One place's skips lift what farther places said, then its limits come on top. */
+  private apply(effective: EffectiveLimits, target: object, on: string, place: () => string): void {
+    const limits = own<LimitDeclaration>(target, LIMITS_METADATA).map((declaration) =>
+      this.plan(declaration, `@RateLimit on ${on}`, place),
+    );
+    rejectRepeatedNames(limits, `@RateLimit on ${on}`);
+    for (const skip of own<SkipDeclaration>(target, SKIPS_METADATA)) {
+      effective.skip(skip, limits, `@SkipRateLimit on ${on}`);
+    }
+    for (const limit of limits) effective.add(limit);
+  }
+
+  private plan(declaration: LimitDeclaration, where: string, place: () => string): PlannedCharge {
+    if (declaration.kind === 'own') return this.registry.own(declaration.definition, place, where);
+    rejectUnknownOptions(declaration.use, ['cost'], where);
+    return this.registry.use(declaration.policyName, declaration.use.cost, where);
+  }
+}
+
+/** The limits of one route while its places are read from far to near. Names differ by more than their case. */
+class EffectiveLimits {
+  private readonly byName = new Map<string, PlannedCharge>();
+
+  add(limit: PlannedCharge): void {
+    // Kept in its old position, a nearer limit would be listed where the farther one was declared.
+    this.byName.delete(limit.policy.name);
+    this.byName.set(limit.policy.name, limit);
+  }
+
+  skip(skip: SkipDeclaration, limitsHere: readonly PlannedCharge[], where: string): void {
+    const clash = limitsHere.find(({ policy }) => skip === 'all' || skip.includes(policy.name));
+    if (clash !== undefined) {
+      misconfigured(
+        where,
+        `it lifts ${describeValue(clash.policy.name)}, which @RateLimit sets on the same target`,
+        'remove one of the two; to lift only the limits of farther places, name them: @SkipRateLimit(name)',
+      );
+    }
+    if (skip === 'all') return this.byName.clear();
+    for (const name of skip) {
+      if (this.byName.delete(name)) continue;
+      const known = [...this.byName.keys()].map((key) => `"${key}"`).join(', ') || 'none';
+      misconfigured(
+        where,
+        `no limit named ${describeValue(name)} reaches this target (there: ${known})`,
+        'correct the name or remove it',
+      );
+    }
+  }
+
+  list(where: string): readonly PlannedCharge[] {
+    const limits = [...this.byName.values()];
+    rejectRepeatedNames(limits, where);
+    return limits;
+  }
+}
+
+/** Case-insensitively, as the coming draft of the RateLimit fields compares names. */
+function rejectRepeatedNames(limits: readonly PlannedCharge[], where: string): void {
+  const seen = new Map<string, string>();
+  for (const { policy } of limits) {
+    const twin = seen.get(policy.name.toLowerCase());
+    if (twin !== undefined) {
+      misconfigured(
+        where,
+        `two limits are named ${describeValue(twin)} and ${describeValue(policy.name)}`,
+        'give each a name of its own: @RateLimit(capacity, perSeconds, { name })',
+      );
+    }
+    seen.set(policy.name.toLowerCase(), policy.name);
+  }
+}
+
+/** The controller and the classes it extends, the farthest first. */
+function lineage(controller: Type): readonly Type[] {
+  const classes: Type[] = [];
+  for (let type: Type | null = controller; type !== null && type !== Function.prototype; ) {
+    classes.unshift(type);
+    type = Object.getPrototypeOf(type) as Type | null;
+  }
+  return classes;
+}
+
+function own<T>(target: object, key: string): readonly T[] {
+  return (Reflect.getOwnMetadata(key, target) as readonly T[] | undefined) ?? [];
+}
+
+/** Whether a class or one of its methods carries `@RateLimit`. */
+export function declaresLimits(type: Type): boolean {
+  const methods = Object.values(Object.getOwnPropertyDescriptors((type.prototype ?? {}) as object));
+  return [type, ...methods.map(({ value }): unknown => value)].some(
+    (target) => typeof target === 'function' && Reflect.hasOwnMetadata(LIMITS_METADATA, target),
+  );
+}

@@ -1,0 +1,88 @@
+import { Inject, Injectable, Logger, type Type } from '@nestjs/common';
+import { PATH_METADATA } from '@nestjs/common/constants.js';
+import { MetadataScanner, ModulesContainer } from '@nestjs/core';
+import { misconfigured } from '../core/errors.js';
+import { AddressTrust } from './address-trust.js';
+import { ControllerPlaces } from './controller-places.js';
+import { MountCheck } from './mount-check.js';
+import { PolicyRegistry } from './policy-registry.js';
+import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
+import { declaresLimits, type RoutePlan, RoutePlans } from './route-plan.js';
+
+/** Compiles every route when the application starts, so that nothing is misconfigured silently. */
+@Injectable()
+export class StartCheck {
+  private readonly logger = new Logger('RateLimit');
+  private readonly scanner = new MetadataScanner();
+
+  constructor(
+    @Inject(RATE_LIMIT_OPTIONS) private readonly options: ResolvedRateLimitOptions,
+    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(ControllerPlaces) private readonly places: ControllerPlaces,
+    @Inject(PolicyRegistry) private readonly registry: PolicyRegistry,
+    @Inject(RoutePlans) private readonly plans: RoutePlans,
+    @Inject(MountCheck) private readonly mounts: MountCheck,
+    @Inject(AddressTrust) private readonly addressTrust: AddressTrust,
+  ) {}
+
+  /**
+   * @param module our own module class, which must have been imported once
+   * @throws RateLimitConfigurationError for the first mistake found
+   */
+  run(module: Type): void {
+    this.rejectSecond(module);
+    let limited = false;
+    for (const controller of this.places.controllers) {
+      for (const plan of this.compile(controller)) {
+        limited = true;
+        this.mounts.check(controller, plan);
+        this.addressTrust.checkAtStart(plan);
+      }
+    }
+    this.registry.rejectUnused();
+    if (!limited) this.warnOfNothing();
+    this.warnOfIdleDecorators();
+  }
+
+  private *compile(controller: Type): Iterable<RoutePlan> {
+    const prototype = controller.prototype as Record<string, unknown>;
+    for (const name of this.scanner.getAllMethodNames(prototype)) {
+      const handler = prototype[name] as RoutePlan['handler'];
+      const isRoute = Reflect.hasMetadata(PATH_METADATA, handler);
+      const plan = isRoute ? this.plans.of(controller, handler, name) : undefined;
+      if (plan !== undefined) yield plan;
+    }
+  }
+
+  private rejectSecond(ours: Type): void {
+    const count = [...this.modules.values()].filter(({ metatype }) => metatype === ours).length;
+    if (count > 1) {
+      misconfigured(
+        this.options.where,
+        `the module is imported ${count} times, each with options of its own`,
+        'keep one RateLimitModule.forRoot(…), in the root module; it is global, so other modules need no import',
+      );
+    }
+  }
+
+  private warnOfNothing(): void {
+    const inCode = this.registry.sharedPolicies.length > 0;
+    if (inCode) return;
+    this.logger.warn(
+      `${this.options.where}: no route is limited. Add a default limit, or @RateLimit(capacity, perSeconds) to a controller or handler.`,
+    );
+  }
+
+  private warnOfIdleDecorators(): void {
+    const controllers = new Set(this.places.controllers);
+    for (const module of this.modules.values()) {
+      for (const { metatype } of module.providers.values()) {
+        if (typeof metatype !== 'function' || controllers.has(metatype as Type)) continue;
+        if (!declaresLimits(metatype as Type)) continue;
+        this.logger.warn(
+          `@RateLimit on ${metatype.name} has no effect yet: it is no controller, and only HTTP handlers are limited.`,
+        );
+      }
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import { type ExecutionContext, Inject, Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { Decision } from '../../core/decision.js';
+import { StorageFailureError } from '../../core/errors.js';
+import { RateLimitStorage } from '../../core/storage.js';
+import { HeaderWriter } from '../headers/header-writer.js';
+import type { PlannedCharge } from '../policy-registry.js';
+import { RateLimitExceededException, RateLimitUnavailableException } from '../rate-limit.exception.js';
+import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from '../rate-limit.options.js';
+import { exceededBody, PROBLEM_JSON, unavailableBody } from '../refusal-body.js';
+
+/** How an HTTP client is told: fields on the response now, because users' filters and handlers keep those; then one exception. */
+@Injectable()
+export class HttpAnswer {
+  private readonly headers: HeaderWriter;
+
+  constructor(
+    @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
+    @Inject(RATE_LIMIT_OPTIONS) private readonly options: ResolvedRateLimitOptions,
+    @Inject(RateLimitStorage) storage: RateLimitStorage,
+  ) {
+    this.headers = new HeaderWriter(adapterHost, options.headers, storage);
+  }
+
+  admit(decision: Decision, context: ExecutionContext): void {
+    this.headers.writeDecision(responseOf(context), decision);
+  }
+
+  /** The exception to throw; the fields are written when it is made. */
+  refuse(decision: Decision, context: ExecutionContext): RateLimitExceededException {
+    const body = exceededBody(this.options.body, decision, context);
+    this.headers.writeDecision(responseOf(context), decision);
+    this.announceProblem(context);
+    return new RateLimitExceededException(decision, body);
+  }
+
+  /** The error to throw for one that came up while charging: a failed storage is a 503, anything else stays what it is. */
+  failure(error: unknown, planned: readonly PlannedCharge[], context: ExecutionContext): unknown {
+    if (!(error instanceof StorageFailureError)) return error;
+    this.headers.writeUnavailable(responseOf(context));
+    this.announceProblem(context);
+    const policies = planned.map(({ policy }) => policy.name);
+    return new RateLimitUnavailableException(error, unavailableBody(this.options.body, policies));
+  }
+
+  private announceProblem(context: ExecutionContext): void {
+    if (this.options.body !== 'problem') return;
+    this.adapterHost.httpAdapter.setHeader(responseOf(context), 'Content-Type', PROBLEM_JSON);
+  }
+}
+
+function responseOf(context: ExecutionContext): unknown {
+  return context.switchToHttp().getResponse<unknown>();
+}

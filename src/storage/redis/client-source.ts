@@ -1,0 +1,90 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import { describeValue, RateLimitConfigurationError } from '../../core/errors.js';
+import type { RedisClient } from './client.js';
+
+/** Where Redis is, as the user said it: exactly one of the three. */
+export interface ClientSource {
+  readonly url?: unknown;
+  readonly options?: RedisOptions;
+  readonly client?: RedisClient;
+}
+
+const SOURCES = ['url', 'options', 'client'] as const;
+const URL_REMEDY =
+  'set it to where Redis is, such as "redis://user:password@redis.example:6379/0"; is the variable of the environment set?';
+
+/** A client of that server which has not connected, or the one that was handed in. @throws RateLimitConfigurationError */
+export function clientFrom(source: ClientSource): RedisClient {
+  const { url, options, client } = source;
+  const given = SOURCES.filter((name) => source[name] !== undefined);
+  if (given.length > 1) misconfigured(`${given.join(' and ')} stand side by side`, 'say once where Redis is');
+  if (client !== undefined) return handedIn(client);
+  if (options !== undefined) return fromOptions(options);
+  if (SOURCES.every((name) => !(name in source))) {
+    misconfigured('it is not said where Redis is', 'pass one of url, options and client');
+  }
+  return fromUrl(url);
+}
+
+export function misconfigured(problem: string, remedy: string): never {
+  throw new RateLimitConfigurationError(`new RedisStorage: ${problem}. Remedy: ${remedy}.`);
+}
+
+function fromUrl(url: unknown): RedisClient {
+  if (typeof url !== 'string' || url.trim() === '') {
+    misconfigured(`url is ${describeValue(url)}; expected a string`, URL_REMEDY);
+  }
+  const isSocketPath = /^\/[^/]/.test(url);
+  if (!isSocketPath && hostOf(url) === '') {
+    misconfigured(`url is ${describeUrl(url)}; expected redis:// or rediss:// and a host`, URL_REMEDY);
+  }
+  return new Redis(url, { lazyConnect: true });
+}
+
+function hostOf(url: string): string {
+  if (!/^rediss?:\/\//i.test(url)) return '';
+  try {
+    return new URL(url).hostname;
+  } catch {
+    misconfigured(
+      `url is ${describeUrl(url)}, which cannot be read`,
+      'percent-encode the special characters of the user name and the password, and check the port',
+    );
+  }
+}
+
+/** A URL holds the password; messages end in logs. */
+function describeUrl(url: string): string {
+  return describeValue(url.replace(/^(\w+:\/\/)?.*@/s, '$1***@'));
+}
+
+function fromOptions(options: RedisOptions): RedisClient {
+  if (typeof options !== 'object' || options === null) {
+    misconfigured(`options is ${describeValue(options)}; expected options of ioredis`, 'pass { host: … }');
+  }
+  const { host, path, sentinels, Connector } = options;
+  if (!host && !path && !sentinels?.length && Connector === undefined) {
+    misconfigured(
+      `options names no server: host is ${describeValue(host)}`,
+      'add host, path or sentinels; is the variable of the environment set?',
+    );
+  }
+  return new Redis({ ...options, lazyConnect: true });
+}
+
+function handedIn(client: RedisClient): RedisClient {
+  if (typeof client?.evalsha !== 'function' || typeof client.duplicate !== 'function') {
+    misconfigured(`client is ${describeClient(client)}; expected a Redis of ioredis`, 'pass new Redis(…), or a url');
+  }
+  if (client.isCluster === true) {
+    misconfigured('client is a Cluster', 'pass a Redis of a single server or of Sentinel, or a url');
+  }
+  return client;
+}
+
+/** A client holds the password too, so no more than its class is told. */
+function describeClient(client: unknown): string {
+  if (typeof client !== 'object' || client === null) return describeValue(client);
+  const prototype: unknown = Object.getPrototypeOf(client);
+  return typeof prototype === 'object' ? `an object of ${prototype?.constructor.name ?? 'no class'}` : 'an object';
+}

@@ -1,0 +1,122 @@
+import { RateLimitConfigurationError } from '../../core/errors.js';
+import { CONNECT_TIMEOUT_MS, CONNECTION_PROFILE, DISCONNECT_TIMEOUT_MS, type RedisClient } from './client.js';
+import { misconfiguration, toError } from './failures.js';
+import { probeKey } from './key.js';
+import { outsideRequests } from './outside-requests.js';
+import type { CheckedRedisOptions } from './redis.options.js';
+import { PROBE } from './scripts.js';
+
+/** Connecting has its own limit; the handshake and the probe come after it. */
+const OPEN_LIMIT_MS = CONNECT_TIMEOUT_MS + 500;
+
+/** A client from one opening of the storage to its closing. */
+export class Connection {
+  readonly client: RedisClient;
+  /** Settles when there is nothing left to wait for, connected or not; rejects when the configuration must change. */
+  readonly opened: Promise<void>;
+  isOpening = true;
+  private isClosed = false;
+  private latestError: Error | undefined;
+
+  constructor(private readonly options: CheckedRedisOptions) {
+    const { client, reuseConnection } = options;
+    this.client = reuseConnection ? client : outsideRequests(() => client.duplicate(CONNECTION_PROFILE));
+    // Unheard, ioredis would print every failed attempt to connect.
+    this.client.on('error', this.onError);
+    this.client.on('ready', this.onReady);
+    this.opened = outsideRequests(() => this.open());
+    // A question may have opened it, and then nobody waits for this promise.
+    this.opened.catch(() => {});
+  }
+
+  /** Why no question can be put now; none for a connection of the user's, whose client decides that. */
+  get obstacle(): Error | undefined {
+    if (this.options.reuseConnection || this.client.status === 'ready') return undefined;
+    return this.latestError ?? new Error(`the connection is not ready but "${this.client.status}"`);
+  }
+
+  /** Lets go: a connection of our own is closed after the answers it owes, or soon without them. */
+  async close(): Promise<void> {
+    const { client } = this;
+    this.isClosed = true;
+    client.removeListener('ready', this.onReady);
+    if (this.options.reuseConnection) {
+      client.removeListener('error', this.onError);
+      return;
+    }
+    const ended = new Promise<void>((resolve) => client.once('end', () => resolve()));
+    if (client.status === 'ready') await within(DISCONNECT_TIMEOUT_MS, client.quit().then(() => ended, toError));
+    if (client.status === 'end') return;
+    const emitsEnd = client.status !== 'reconnecting';
+    client.disconnect();
+    if (emitsEnd) await within(2 * DISCONNECT_TIMEOUT_MS, ended);
+  }
+
+  private async open(): Promise<void> {
+    const problem = await within(OPEN_LIMIT_MS, this.findProblem());
+    this.isOpening = false;
+    if (problem === undefined || this.isClosed) return;
+    if (problem instanceof RateLimitConfigurationError) throw problem;
+    this.options.logger.warn(
+      `RedisStorage: Redis cannot be asked yet (${problem.message}). Starting without it and connecting in the background.`,
+    );
+  }
+
+  private async findProblem(): Promise<Error | undefined> {
+    try {
+      await this.connect();
+      await PROBE.run(this.client, [probeKey(this.options.prefix)], [], () => true);
+      return undefined;
+    } catch (thrown) {
+      const error = toError(thrown);
+      return misconfiguration(error) ?? error;
+    }
+  }
+
+  private async connect(): Promise<void> {
+    const { client } = this;
+    if (client.status === 'ready') return;
+    if (client.status !== 'wait' && client.status !== 'end') {
+      return new Promise((resolve) => client.once('ready', () => resolve()));
+    }
+    try {
+      await client.connect();
+    } catch (error) {
+      // The promise only tells that the connection was closed; the event before it told why.
+      const reason = this.latestError ?? toError(error);
+      if (client.status !== 'end' || this.isClosed) throw reason;
+      throw new RateLimitConfigurationError(
+        `RedisStorage: the client gave up connecting (${reason.message}). Remedy: correct the address of the server.`,
+        { cause: reason },
+      );
+    }
+  }
+
+  private readonly onError = (error: Error): void => {
+    this.latestError = error;
+  };
+
+  private readonly onReady = (): void => {
+    this.latestError = undefined;
+    if (!this.isOpening) void this.reportProblem();
+  };
+
+  /** A server that appears late may be one that can never be used; nobody waits any longer to be told. */
+  private async reportProblem(): Promise<void> {
+    const problem = await this.findProblem();
+    if (problem instanceof RateLimitConfigurationError && !this.isClosed) this.options.logger.warn(problem.message);
+  }
+}
+
+/** What `result` gives, or an error when it takes longer. */
+async function within<T>(limitMs: number, result: Promise<T>): Promise<T | Error> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Error>((resolve) => {
+    timer = setTimeout(() => resolve(new Error(`no answer within ${limitMs} ms`)), limitMs);
+  });
+  try {
+    return await Promise.race([result, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,44 @@
+import { RateLimitConfigurationError, StorageFailureError } from '../../core/errors.js';
+
+/** Which side of the wire refuses, and what helps. The first that fits the message of an error is told. */
+const MISCONFIGURATIONS: readonly (readonly [message: RegExp, problem: string, remedy: string])[] = [
+  [
+    /^(NOAUTH|WRONGPASS)|invalid password/,
+    'Redis does not accept the user name and password',
+    'correct them; in a URL, percent-encode their special characters',
+  ],
+  [
+    /^NOPERM|user executing the script/,
+    'the Redis user may not do what the storage needs',
+    'grant it EVALSHA, EVAL, TIME, GET, SET and DEL on the keys that begin with the prefix',
+  ],
+  [
+    /syntax error|unknown command/i,
+    'the server cannot run the scripts of the storage',
+    'use Redis 6.2 or later, or what is compatible with it, and do not rename or disable EVAL and EVALSHA',
+  ],
+];
+
+/** The error to stop the start with, when it is one that waiting does not cure. */
+export function misconfiguration(error: Error): RateLimitConfigurationError | undefined {
+  const found = MISCONFIGURATIONS.find(([message]) => message.test(error.message));
+  if (found === undefined) return undefined;
+  const [, problem, remedy] = found;
+  return new RateLimitConfigurationError(`RedisStorage: ${problem} (${error.message}). Remedy: ${remedy}.`, {
+    cause: error,
+  });
+}
+
+/** Whatever a client throws, as the one kind of error that callers know. */
+export function toStorageFailure(error: unknown): StorageFailureError {
+  if (error instanceof StorageFailureError) return error;
+  return new StorageFailureError(`Redis could not answer: ${messageOf(error)}`, { cause: error });
+}
+
+export function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(messageOf(thrown));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

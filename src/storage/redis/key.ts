@@ -1,0 +1,15 @@
+import { encodePart } from '../../core/bucket-key.js';
+import type { Bucket } from '../../core/charge.js';
+
+/**
+ * `prefix{subject}place/policy`. The encoded subject holds no brace, so it is the hash tag, all buckets of one subject
+ * are in one slot of a cluster, and no subject can be mistaken for another one with a piece of a place.
+ */
+export function bucketKey(prefix: string, { subject, policy }: Bucket): string {
+  return `${prefix}{${encodePart(subject)}}${policy.id}`;
+}
+
+/** A key that belongs to no bucket, because no subject is empty. */
+export function probeKey(prefix: string): string {
+  return `${prefix}{}probe`;
+}

@@ -1,0 +1,113 @@
+import type { RedisOptions } from 'ioredis';
+import { describeValue } from '../../core/errors.js';
+import { clientFrom, misconfigured } from './client-source.js';
+import type { RedisClient } from './client.js';
+
+/** Where the storage writes the few lines that an operator should read. */
+export interface RedisStorageLogger {
+  warn(message: string): void;
+}
+
+/** What is common to all ways of saying where Redis is. */
+export interface RedisStorageCommonOptions {
+  /** Stands before every key. At most 64 visible ASCII characters, no braces. Default: `rl:`. */
+  readonly prefix?: string;
+  /** Milliseconds from a question to its failure with StorageTimeoutError. Integer from 5 to 10 000. Default: 50. */
+  readonly deadlineMs?: number;
+  /** Default: the console. */
+  readonly logger?: RedisStorageLogger;
+}
+
+/** The server by its URL. */
+export interface RedisStorageUrl extends RedisStorageCommonOptions {
+  /**
+   * `redis://` or (TLS) `rediss://` and a host, or the path of a Unix socket. `undefined`, which is what an unset
+   * variable of the environment gives, is an error and never localhost.
+   */
+  readonly url: string | undefined;
+  readonly options?: undefined;
+  readonly client?: undefined;
+  readonly reuseConnection?: undefined;
+}
+
+/** The server by options of ioredis, for whatever a URL cannot say. */
+export interface RedisStorageClientOptions extends RedisStorageCommonOptions {
+  /**
+   * Must name a server: `host`, `path` or `sentinels`. Queues, retries and timeouts are set by the storage, because
+   * the promise to charge a decision at most once depends on them.
+   */
+  readonly options: RedisOptions;
+  readonly url?: undefined;
+  readonly client?: undefined;
+  readonly reuseConnection?: undefined;
+}
+
+/** The server by a client that is connected to it, or will be. */
+export interface RedisStorageClient extends RedisStorageCommonOptions {
+  /**
+   * A `Redis` of ioredis 5.11 or 6. The storage opens a connection of its own with the same options, its `keyPrefix`
+   * included, but with queues, retries and timeouts as it needs them.
+   */
+  readonly client: RedisClient;
+  /**
+   * `true`: use the connection of the client, as it is, and never close it. This gives up the promise to charge a
+   * decision at most once: unless told otherwise, ioredis keeps commands for later and sends them again.
+   * Default: `false`.
+   */
+  readonly reuseConnection?: boolean;
+  readonly url?: undefined;
+  readonly options?: undefined;
+}
+
+/** Options of the Redis storage: exactly one of `url`, `options` and `client`. */
+export type RedisStorageOptions = RedisStorageUrl | RedisStorageClientOptions | RedisStorageClient;
+
+/** Options that have been checked, with the client whose connection is copied or (on request) used. */
+export interface CheckedRedisOptions {
+  readonly client: RedisClient;
+  readonly reuseConnection: boolean;
+  readonly prefix: string;
+  readonly deadlineMs: number;
+  readonly logger: RedisStorageLogger;
+}
+
+const OPTIONS = ['url', 'options', 'client', 'reuseConnection', 'prefix', 'deadlineMs', 'logger'];
+/** Visible ASCII without the braces, which would decide the slot of a cluster. */
+const PREFIX = /^[\x21-\x7a\x7c\x7e]{0,64}$/;
+
+/** The options with their defaults; nothing is connected. @throws RateLimitConfigurationError */
+export function checkedRedisOptions(options: RedisStorageOptions): CheckedRedisOptions {
+  if (typeof options !== 'object' || options === null) {
+    misconfigured(`the options are ${describeValue(options)}; expected an object`, 'pass { url: … }');
+  }
+  for (const option of Object.keys(options)) {
+    if (OPTIONS.includes(option)) continue;
+    misconfigured(
+      `there is no option ${describeValue(option)}`,
+      `the options are ${OPTIONS.join(', ')}; correct or remove it`,
+    );
+  }
+  const { prefix = 'rl:', deadlineMs = 50, logger = console, reuseConnection = false } = options;
+  if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {
+    misconfigured(
+      `prefix is ${describeValue(prefix)}; expected at most 64 visible ASCII characters without braces`,
+      'choose a short name such as "rl:"',
+    );
+  }
+  if (!Number.isInteger(deadlineMs) || deadlineMs < 5 || deadlineMs > 10_000) {
+    misconfigured(
+      `deadlineMs is ${describeValue(deadlineMs)}; expected an integer from 5 to 10000`,
+      'write the milliseconds that a request may wait for Redis, or leave it out for 50',
+    );
+  }
+  if (typeof logger?.warn !== 'function') {
+    misconfigured(`logger is ${describeValue(logger)}; expected an object with warn(message)`, 'leave it out');
+  }
+  if (typeof reuseConnection !== 'boolean' || (reuseConnection && options.client === undefined)) {
+    misconfigured(
+      `reuseConnection is ${describeValue(reuseConnection)}; expected true or false, and true only beside client`,
+      'pass the client whose connection is to be used, or leave it out',
+    );
+  }
+  return { client: clientFrom(options), reuseConnection, prefix, deadlineMs, logger };
+}

@@ -1,0 +1,8 @@
+import { startRedis } from './redis-server.mjs';
+
+/** One Redis for the whole run; workers inherit REDIS_URL. A server named by the user is taken as it is. */
+export default async function globalSetup() {
+  if (process.env.REDIS_URL) return;
+  globalThis.redisOfThisRun = await startRedis();
+  process.env.REDIS_URL = globalThis.redisOfThisRun.url;
+}

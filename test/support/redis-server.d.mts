@@ -1,0 +1,18 @@
+export interface RedisServer {
+  /** `redis://127.0.0.1:<port>` */
+  url: string;
+  port: number;
+  /** Of the server itself, for tests that kill or suspend it. */
+  pid: number;
+  /** Ends the server and removes its folder. Safe to call again, and after the server died. */
+  stop(): Promise<void>;
+}
+
+/** A TCP port of the loopback interface that was free a moment ago. */
+export function freePort(): Promise<number>;
+
+/** The command of a Redis server on this machine. Throws an error that names the remedy when there is none. */
+export function findRedisServer(): string;
+
+/** Starts a Redis server that keeps nothing on disk and ends with this process at the latest. */
+export function startRedis(extraArgs?: readonly (string | number)[], options?: { port?: number }): Promise<RedisServer>;

@@ -1,0 +1,114 @@
+// Finds (on Debian, as root: installs) a Redis server and starts it on a free loopback port.
+// Only Node built-ins, so that scripts can use it before anything is installed.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const START_TIMEOUT_MS = 10_000;
+const APT_TIMEOUT_MS = 180_000;
+const ATTEMPTS = 5;
+
+const REMEDY =
+  'Redis is needed here and none was found: set REDIS_URL=redis://host:port, or put redis-server on the PATH ' +
+  '(Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis).';
+
+export async function freePort() {
+  const server = createServer();
+  await new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** The command of a Redis server on this machine. Throws an error that names the remedy when there is none. */
+export function findRedisServer() {
+  const candidates = [process.env.REDIS_SERVER_BIN, 'redis-server', 'valkey-server'];
+  const found = candidates.find((command) => command && runs(command));
+  if (found) return found;
+  if (installWithApt() && runs('redis-server')) return 'redis-server';
+  throw new Error(REMEDY);
+}
+
+function runs(command) {
+  return spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
+}
+
+function installWithApt() {
+  const allowed = existsSync('/etc/debian_version') && process.getuid?.() === 0 && process.env.REDIS_NO_APT !== '1';
+  if (!allowed) return false;
+  // RUNLEVEL=1 keeps the package from starting a service of its own on the default port.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  const apt = (...args) =>
+    spawnSync('apt-get', args, { env, stdio: ['ignore', 'ignore', 'inherit'], timeout: APT_TIMEOUT_MS }).status === 0;
+  const install = () => apt('install', '-y', '-qq', '--no-install-recommends', 'redis-server');
+  console.error('Installing redis-server for the tests (REDIS_NO_APT=1 prevents this) ...');
+  // A fresh machine has no package lists yet; elsewhere an update would only cost seconds.
+  const isListed = spawnSync('apt-cache', ['show', 'redis-server'], { stdio: 'ignore' }).status === 0;
+  return (isListed && install()) || (apt('update', '-qq') && install());
+}
+
+// However this process dies, its end of the pipe closes, cat ends, and server and folder go: no orphans, even after
+// SIGKILL. The shell itself ignores Ctrl-C, which reaches the whole group, so that it lives to tidy up.
+// $1 is the folder, the rest is the command.
+const GUARD = `
+dir=$1; shift
+"$@" </dev/null & server=$!
+trap '' INT TERM HUP
+cat >/dev/null
+kill "$server" 2>/dev/null
+wait "$server" 2>/dev/null
+rm -rf "$dir"`;
+
+/**
+ * Starts a Redis server that keeps nothing on disk and ends with this process at the latest.
+ * @param {string[]} [extraArgs] further arguments of redis-server, for example ['--cluster-enabled', 'yes']
+ * @param {{ port?: number }} [options] port: instead of a free one (to bring a stopped server back)
+ */
+export async function startRedis(extraArgs = [], options = {}) {
+  const command = findRedisServer();
+  let log = '';
+  // Another process can take the port between the moment it was found free and the start: try again.
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const port = options.port ?? (await freePort());
+    const started = await launch(command, port, extraArgs);
+    if (started.ready) return { url: `redis://127.0.0.1:${port}`, port, pid: started.pid, stop: started.stop };
+    log = started.log;
+    await started.stop();
+  }
+  throw new Error(`${command} did not start:\n${log}`);
+}
+
+async function launch(command, port, extraArgs) {
+  const dir = await mkdtemp(join(tmpdir(), 'nestjs-token-bucket-redis-'));
+  const address = ['--port', String(port), '--bind', '127.0.0.1'];
+  const nothingOnDisk = ['--dir', dir, '--save', '', '--appendonly', 'no'];
+  const args = ['-c', GUARD, 'sh', dir, command, ...address, ...nothingOnDisk, ...extraArgs.map(String)];
+  const guard = spawn('sh', args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  guard.stdin.on('error', () => {}); // the guard may be gone already when stop() closes its input
+  const exited = new Promise((resolve) => guard.once('exit', resolve));
+
+  let log = '';
+  const ready = await new Promise((resolve, reject) => {
+    const read = (chunk) => {
+      log = (log + chunk).slice(-4000);
+      if (/Ready to accept connections|Running mode=sentinel/.test(log)) resolve(true);
+      if (/Fatal|Address already in use|Failed listening/i.test(log)) resolve(false);
+    };
+    guard.stdout.on('data', read);
+    guard.stderr.on('data', read);
+    guard.once('error', reject);
+    setTimeout(resolve, START_TIMEOUT_MS, false).unref();
+  });
+
+  const stop = async () => {
+    guard.stdin.end();
+    await exited;
+  };
+  return { ready, log, stop, pid: Number(/(?:^|\n)(\d+):/.exec(log)?.[1]) };
+}
