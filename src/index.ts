@@ -36,5 +36,18 @@ export {
   type RefusalBody,
   type SharedPolicyDefinition,
 } from './nest/rate-limit.options.js';
-export * from './nest/subjects/index.js';
-export { MemoryStorage, type MemoryStorageOptions } from './storage/memory/memory.storage.js';
+export { afterAuthentication } from './nest/subjects/after-authentication.js';
+export { everyone } from './nest/subjects/everyone.js';
+export { firstOf } from './nest/subjects/first-of.js';
+export { header } from './nest/subjects/header.js';
+export { ip, type IpOptions } from './nest/subjects/ip.js';
+export {
+  type HttpRequest,
+  type Phase,
+  type Subject,
+  type SubjectFunction,
+  type SubjectResolver,
+} from './nest/subjects/subject.js';
+export { user, type UserOptions } from './nest/subjects/user.js';
+export { type MemoryStorageOptions } from './storage/memory/memory.options.js';
+export { MemoryStorage } from './storage/memory/memory.storage.js';

@@ -1,10 +1,41 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { PlannedCharge } from './policy-registry.js';
 import type { RoutePlan } from './route-plan.js';
+import {
+  ForwardedHeaderWatch,
+  type ProxyTrust,
+  proxyTrust,
+  trustOf,
+  unlimitedTrustError,
+} from './subjects/proxy-trust.js';
 import type { HttpRequest } from './subjects/subject.js';
 
-/** Placeholder until the trust probes land. */
+/** Makes sure that limits by address see an address that the client cannot choose. */
 @Injectable()
 export class AddressTrust {
-  checkAtStart(_plan: RoutePlan): void {}
-  watch(_request: HttpRequest): void {}
+  private readonly watch = new ForwardedHeaderWatch((message) => new Logger('RateLimit').warn(message));
+  private trust: ProxyTrust = 'unknown';
+
+  constructor(@Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost) {}
+
+  /** @throws RateLimitConfigurationError when the platform shows at start that it believes everybody. */
+  checkAtStart({ guard, interceptor }: RoutePlan): void {
+    for (const planned of [...guard, ...interceptor]) {
+      if (!planned.subject.usesAddress) continue;
+      if (this.trust === 'unknown') this.trust = proxyTrust(this.adapterHost.httpAdapter);
+      this.rejectUnlimited(planned);
+    }
+  }
+
+  /** To be shown every request that is limited by address: what start could not tell, the first forwarded one can. */
+  check(request: HttpRequest, planned: PlannedCharge): void {
+    if (this.trust === 'unknown' && request.headers['x-forwarded-for'] !== undefined) this.trust = trustOf(request);
+    this.rejectUnlimited(planned);
+    this.watch.check(request);
+  }
+
+  private rejectUnlimited({ subject, where }: PlannedCharge): void {
+    if (this.trust === 'unlimited') throw unlimitedTrustError(subject, where);
+  }
 }

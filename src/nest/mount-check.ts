@@ -54,9 +54,7 @@ export class MountCheck {
 
   private interceptors(): Mounted {
     const mounted = this.config.getGlobalInterceptors().some((one) => one instanceof RateLimitInterceptor);
-    const scoped = this.config
-      .getGlobalRequestInterceptors()
-      .some(({ metatype }) => metatype === RateLimitInterceptor);
+    const scoped = this.config.getGlobalRequestInterceptors().some(({ metatype }) => metatype === RateLimitInterceptor);
     return { everywhere: mounted || scoped, metadata: INTERCEPTORS_METADATA, type: RateLimitInterceptor };
   }
 }

@@ -47,7 +47,11 @@ export class PolicyRegistry {
     const { id } = definition;
     if (id === undefined) return this.planned(definition, place(), where);
     if (typeof id !== 'string' || id === '') {
-      misconfigured(where, `id is ${describeValue(id)}`, 'write a non-empty text, the same wherever the bucket is shared');
+      misconfigured(
+        where,
+        `id is ${describeValue(id)}`,
+        'write a non-empty text, the same wherever the bucket is shared',
+      );
     }
     // `=` never comes out of the encoding of a place, so an id cannot meet a place by accident.
     return this.planned(definition, `=${placeOf(id)}`, where);

@@ -26,9 +26,7 @@ export class RateLimitInterceptor implements NestInterceptor {
     if (plan === undefined || call === undefined || call.intercepted) return next.handle();
     call.intercepted = true;
     if (plan.interceptor.length === 0) return this.proceed(call, context, next);
-    return this.charger.charge(plan.interceptor, context, (decision) =>
-      this.conclude(decision, call, context, next),
-    );
+    return this.charger.charge(plan.interceptor, context, (decision) => this.conclude(decision, call, context, next));
   }
 
   private conclude(

@@ -92,6 +92,7 @@ const PROVIDERS: Provider[] = [
     useFactory: (registry: PolicyRegistry, places: ControllerPlaces) => new RoutePlans(registry, places),
     inject: [PolicyRegistry, ControllerPlaces],
   },
+  AddressTrust,
   HttpAnswer,
   RouteCharger,
   RateLimitGuard,
@@ -102,7 +103,6 @@ const PROVIDERS: Provider[] = [
     inject: [ApplicationConfig, RATE_LIMIT_OPTIONS, RateLimitGuard, RateLimitInterceptor],
   },
   MountCheck,
-  AddressTrust,
   StartCheck,
 ];
 
@@ -172,14 +172,12 @@ function asyncProviders(options: RateLimitModuleAsyncOptions): Provider[] {
   const { useFactory, useClass, useExisting, inject = [] } = options;
   const where = 'RateLimitModule.forRootAsync';
   if ([useFactory, useClass, useExisting].filter((way) => way !== undefined).length !== 1) {
-    misconfigured(
-      where,
-      'expected exactly one of useFactory, useClass and useExisting',
-      'keep one of the three',
-    );
+    misconfigured(where, 'expected exactly one of useFactory, useClass and useExisting', 'keep one of the three');
   }
   if (useFactory !== undefined) {
-    const make = useFactory as (...injected: unknown[]) => ReturnType<NonNullable<RateLimitModuleAsyncOptions['useFactory']>>;
+    const make = useFactory as (
+      ...injected: unknown[]
+    ) => ReturnType<NonNullable<RateLimitModuleAsyncOptions['useFactory']>>;
     return [
       {
         provide: RATE_LIMIT_OPTIONS,

@@ -3,11 +3,7 @@ import type { Decision } from '../core/decision.js';
 import { describeValue, misconfigured } from '../core/errors.js';
 import type { BucketShape } from '../core/policy.js';
 import { RateLimitStorage } from '../core/storage.js';
-import {
-  type HeadersOptions,
-  type ResolvedHeadersOptions,
-  resolveHeadersOptions,
-} from './headers/headers.options.js';
+import { type HeadersOptions, type ResolvedHeadersOptions, resolveHeadersOptions } from './headers/headers.options.js';
 import type { LimitDefinition, LimitOptions } from './rate-limit.declaration.js';
 import { ip } from './subjects/ip.js';
 import { type Subject, type SubjectResolver, toSubjectResolver } from './subjects/subject.js';
@@ -17,15 +13,14 @@ import { type Subject, type SubjectResolver, toSubjectResolver } from './subject
  * that makes one.
  */
 export type RefusalBody =
-  | 'nest'
-  | 'problem'
-  | ((decision: Decision, context: ExecutionContext) => string | Record<string, unknown>);
+  'nest' | 'problem' | ((decision: Decision, context: ExecutionContext) => string | Record<string, unknown>);
 
 /** A limit that the module declares. Its name is its key, or `default`. */
-export type SharedPolicyDefinition = BucketShape & Omit<LimitOptions, 'name' | 'id'> & {
-  /** Charged by code only (`RateLimiter.consume`), so that no route has to name it. Default: false. */
-  readonly usedInCode?: boolean;
-};
+export type SharedPolicyDefinition = BucketShape &
+  Omit<LimitOptions, 'name' | 'id'> & {
+    /** Charged by code only (`RateLimiter.consume`), so that no route has to name it. Default: false. */
+    readonly usedInCode?: boolean;
+  };
 
 /** What `RateLimitModule.forRoot` takes. Everything has a default; without any option only decorated routes are limited. */
 export interface RateLimitModuleOptions {

@@ -4,6 +4,7 @@ import type { Decision, Receipt } from '../core/decision.js';
 import { StorageFailureError } from '../core/errors.js';
 import { RateLimiter } from '../core/rate-limiter.js';
 import type { MaybePromise } from '../core/storage.js';
+import { AddressTrust } from './address-trust.js';
 import type { PlannedCharge } from './policy-registry.js';
 import { resolveSubject } from './subjects/subject.js';
 import { HttpAnswer } from './transports/http-answer.js';
@@ -15,6 +16,7 @@ export class RouteCharger {
   constructor(
     @Inject(RateLimiter) private readonly limiter: RateLimiter,
     @Inject(HttpAnswer) private readonly answer: HttpAnswer,
+    @Inject(AddressTrust) private readonly addressTrust: AddressTrust,
   ) {}
 
   /** All charges of the phase as one question; `conclude` gets the decision. Throws what the client is to be told. */
@@ -25,11 +27,9 @@ export class RouteCharger {
   ): MaybePromise<T> {
     let decision: MaybePromise<Decision>;
     try {
-      const charges = toCharges(planned, context);
+      const charges = this.toCharges(planned, context);
       decision =
-        charges instanceof Promise
-          ? charges.then((late) => this.limiter.consume(late))
-          : this.limiter.consume(charges);
+        charges instanceof Promise ? charges.then((late) => this.limiter.consume(late)) : this.limiter.consume(charges);
     } catch (error) {
       throw this.answer.failure(error, planned, context);
     }
@@ -42,25 +42,27 @@ export class RouteCharger {
   /** Gives back what an earlier phase took. A storage that cannot do it now must not turn a refusal into another answer. */
   async giveBack(receipts: readonly Receipt[]): Promise<void> {
     try {
-      await Promise.all(receipts.map((receipt) => this.limiter.refund(receipt)));
+      for (const receipt of receipts) await this.limiter.refund(receipt);
     } catch (error) {
       if (!(error instanceof StorageFailureError)) throw error;
     }
   }
-}
 
-function toCharges(planned: readonly PlannedCharge[], context: ExecutionContext): MaybePromise<readonly Charge[]> {
-  const request = httpRequestOf(context);
-  const charges: MaybePromise<Charge>[] = [];
-  let late = false;
-  for (const { policy, subject, cost, where } of planned) {
-    const who = resolveSubject(subject, context, request, where);
-    if (typeof who === 'string') {
-      charges.push({ policy, subject: who, cost });
-    } else {
-      late = true;
-      charges.push(who.then((found) => ({ policy, subject: found, cost })));
+  private toCharges(planned: readonly PlannedCharge[], context: ExecutionContext): MaybePromise<readonly Charge[]> {
+    const request = httpRequestOf(context);
+    const charges: MaybePromise<Charge>[] = [];
+    let late = false;
+    for (const one of planned) {
+      const { policy, subject, cost, where } = one;
+      if (subject.usesAddress) this.addressTrust.check(request, one);
+      const who = resolveSubject(subject, context, request, where);
+      if (typeof who === 'string') {
+        charges.push({ policy, subject: who, cost });
+      } else {
+        late = true;
+        charges.push(who.then((found) => ({ policy, subject: found, cost })));
+      }
     }
+    return late ? Promise.all(charges.map((charge) => Promise.resolve(charge))) : (charges as Charge[]);
   }
-  return late ? Promise.all(charges) : (charges as Charge[]);
 }

@@ -23,7 +23,8 @@ export interface RoutePlan {
 
 /** Compiles plans, each once. The only reader of our metadata. */
 export class RoutePlans {
-  private readonly plans = new Map<unknown, Map<unknown, RoutePlan | undefined>>();
+  /** Weak by handler: a request-scoped controller that binds its methods makes new ones for every request. */
+  private readonly plans = new Map<Type, WeakMap<Handler, RoutePlan | undefined>>();
 
   constructor(
     private readonly registry: PolicyRegistry,
@@ -31,12 +32,12 @@ export class RoutePlans {
   ) {}
 
   /** The plan of a route, or `undefined` where nothing is limited. */
-  of(controller: Type, handler: Handler, name = handler.name): RoutePlan | undefined {
+  of(controller: Type, handler: Handler, name = handler.name.replace(/^bound /, '')): RoutePlan | undefined {
     const ofController = this.plans.get(controller);
     // Most routes are compiled at start; `has`, because "nothing is limited" is an answer too.
     if (ofController?.has(handler)) return ofController.get(handler);
-    const plan = this.compile(controller, handler, name);
-    if (ofController === undefined) this.plans.set(controller, new Map([[handler, plan]]));
+    const plan = this.compile(controller, originalOf(controller, handler, name), name);
+    if (ofController === undefined) this.plans.set(controller, new WeakMap([[handler, plan]]));
     else ofController.set(handler, plan);
     return plan;
   }
@@ -62,11 +63,11 @@ export class RoutePlans {
 
   /** One place's skips lift what farther places said, then its limits come on top. */
   private apply(effective: EffectiveLimits, target: object, on: string, place: () => string): void {
-    const limits = own<LimitDeclaration>(target, LIMITS_METADATA).map((declaration) =>
+    const limits = (own(target, LIMITS_METADATA) as readonly LimitDeclaration[]).map((declaration) =>
       this.plan(declaration, `@RateLimit on ${on}`, place),
     );
     rejectRepeatedNames(limits, `@RateLimit on ${on}`);
-    for (const skip of own<SkipDeclaration>(target, SKIPS_METADATA)) {
+    for (const skip of own(target, SKIPS_METADATA) as readonly SkipDeclaration[]) {
       effective.skip(skip, limits, `@SkipRateLimit on ${on}`);
     }
     for (const limit of limits) effective.add(limit);
@@ -133,18 +134,29 @@ function rejectRepeatedNames(limits: readonly PlannedCharge[], where: string): v
   }
 }
 
+/**
+ * The method that carries the metadata. A method that was bound or wrapped on its instance is another function with
+ * none of it, and its limits must not be lost with it.
+ */
+function originalOf(controller: Type, handler: Handler, name: string): Handler {
+  if (Reflect.hasOwnMetadata(LIMITS_METADATA, handler) || Reflect.hasOwnMetadata(SKIPS_METADATA, handler))
+    return handler;
+  const method = (controller.prototype as Record<string, unknown>)[name];
+  return typeof method === 'function' ? method : handler;
+}
+
 /** The controller and the classes it extends, the farthest first. */
 function lineage(controller: Type): readonly Type[] {
   const classes: Type[] = [];
-  for (let type: Type | null = controller; type !== null && type !== Function.prototype; ) {
+  for (let type: Type | null = controller; type !== null && type !== Function.prototype;) {
     classes.unshift(type);
     type = Object.getPrototypeOf(type) as Type | null;
   }
   return classes;
 }
 
-function own<T>(target: object, key: string): readonly T[] {
-  return (Reflect.getOwnMetadata(key, target) as readonly T[] | undefined) ?? [];
+function own(target: object, key: string): readonly unknown[] {
+  return (Reflect.getOwnMetadata(key, target) as readonly unknown[] | undefined) ?? [];
 }
 
 /** Whether a class or one of its methods carries `@RateLimit`. */
