@@ -1,6 +1,6 @@
 // Compiles src twice, to ESM and to CommonJS, and turns the Lua scripts into modules beside the compiled code.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
@@ -21,6 +21,7 @@ const FORMATS = [
 const luaFiles = readdirSync('src', { recursive: true }).filter((file) => file.endsWith('.lua'));
 
 // Built aside and swapped in: a failed build leaves the last good one in place, and nobody reads half a build.
+const begin = new Date();
 const out = `.dist-${process.pid}`;
 try {
   for (const { project, dir, type, module } of FORMATS) {
@@ -32,6 +33,8 @@ try {
     }
     writeFileSync(join(out, dir, 'package.json'), `${JSON.stringify({ type })}\n`);
   }
+  // What is newer than the begin of the build is not in it (scripts/bootstrap.mjs compares).
+  utimesSync(join(out, 'cjs/package.json'), begin, begin);
   rmSync('dist', { recursive: true, force: true });
   renameSync(out, 'dist');
 } catch (error) {

@@ -5,6 +5,7 @@ import { type HandlerCall, handlerCallOf, rememberHandlerCall } from './request-
 import { RoutePlans } from './route-plan.js';
 import { RouteCharger } from './route-charger.js';
 import { HttpAnswer } from './transports/http-answer.js';
+import { isHttp } from './transports/http-request.js';
 
 /** Charges the limits whose subject is known before authentication, and refuses with a 429. Mounted by the module. */
 @Injectable()
@@ -20,7 +21,7 @@ export class RateLimitGuard implements CanActivate {
 
   /** Answers with a boolean, not a promise, wherever subjects and storage are synchronous. */
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
-    if (context.getType() !== 'http') return this.letThrough(context);
+    if (!isHttp(context)) return this.letThrough(context);
     const plan = this.plans.of(context.getClass(), context.getHandler());
     if (plan === undefined || handlerCallOf(context) !== undefined) return true;
     const call = rememberHandlerCall(context);

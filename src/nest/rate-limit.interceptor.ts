@@ -6,6 +6,7 @@ import { type HandlerCall, handlerCallOf } from './request-decisions.js';
 import { RoutePlans } from './route-plan.js';
 import { RouteCharger } from './route-charger.js';
 import { HttpAnswer } from './transports/http-answer.js';
+import { isHttp } from './transports/http-request.js';
 
 /**
  * Charges the limits whose subject is only known after authentication, and writes the fields of an admitted request
@@ -20,7 +21,7 @@ export class RateLimitInterceptor implements NestInterceptor {
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> | Promise<Observable<unknown>> {
-    if (context.getType() !== 'http') return next.handle();
+    if (!isHttp(context)) return next.handle();
     const plan = this.plans.of(context.getClass(), context.getHandler());
     const call = plan && handlerCallOf(context);
     if (plan === undefined || call === undefined || call.intercepted) return next.handle();

@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { Decision } from '../core/decision.js';
-import { rawRequestOf } from './transports/http-request.js';
+import { isHttp, rawRequestOf } from './transports/http-request.js';
 
 /** What has been done for one call of one handler; kept so that a request is charged once however often we are mounted. */
 export interface HandlerCall {
@@ -38,5 +38,5 @@ export function rememberHandlerCall(context: ExecutionContext): HandlerCall {
 }
 
 export function decisionOf(context: ExecutionContext): Decision | undefined {
-  return context.getType() === 'http' ? handlerCallOf(context)?.decision : undefined;
+  return isHttp(context) ? handlerCallOf(context)?.decision : undefined;
 }

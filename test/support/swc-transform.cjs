@@ -11,7 +11,7 @@ const typescript = createTransformer({
   sourceMaps: 'inline',
   module: { type: 'commonjs' },
   jsc: {
-    target: 'es2022',
+    target: 'es2023',
     keepClassNames: true,
     parser: { syntax: 'typescript', decorators: true },
     transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: true },
@@ -21,7 +21,7 @@ const typescript = createTransformer({
 const esm = createTransformer({
   sourceMaps: false,
   module: { type: 'commonjs' },
-  jsc: { target: 'es2022', parser: { syntax: 'ecmascript' } },
+  jsc: { target: 'es2023', parser: { syntax: 'ecmascript' } },
 });
 
 const LOOKS_ESM = /^\s*(?:import|export)\b[^(]|\bimport\.meta\b/m;

@@ -68,11 +68,15 @@ function textOf(policy: Policy): PolicyText {
 
 /** Policies of two places may share a name, and a name may be sent once: the one that binds more speaks for both. */
 function oneOfEachName(policies: readonly PolicyDecision[]): readonly PolicyDecision[] {
-  if (policies.length === 1) return policies;
-  return policies.filter((candidate) => {
-    // Folded, because the next draft compares names without case.
-    const { foldedName } = textOf(candidate.policy);
-    const namesakes = policies.filter(({ policy }) => textOf(policy).foldedName === foldedName);
-    return namesakes.length === 1 || new Decision(candidate.allowed, namesakes, []).mostRestrictive === candidate;
+  const repeats = policies.some((one, i) => i > 0 && policies.findIndex((other) => sameName(one, other)) < i);
+  if (!repeats) return policies;
+  return policies.filter((one) => {
+    const namesakes = policies.filter((other) => sameName(one, other));
+    return new Decision(one.allowed, namesakes, []).mostRestrictive === one;
   });
+}
+
+/** Without case, as the next draft compares names. */
+function sameName(one: PolicyDecision, other: PolicyDecision): boolean {
+  return textOf(one.policy).foldedName === textOf(other.policy).foldedName;
 }

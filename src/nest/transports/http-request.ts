@@ -1,6 +1,11 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { HttpRequest } from '../subjects/subject.js';
 
+/** Whether an HTTP request is being handled. Libraries that call handlers by themselves often leave the type at `http`. */
+export function isHttp(context: ExecutionContext): boolean {
+  return context.getType() === 'http' && typeof httpRequestOf(context)?.headers === 'object';
+}
+
 export function httpRequestOf(context: ExecutionContext): HttpRequest {
   return context.switchToHttp().getRequest<HttpRequest>();
 }

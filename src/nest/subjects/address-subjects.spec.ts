@@ -1,0 +1,70 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { AddressSubjects, addressSubjects } from './address-subjects.js';
+
+const address = (i: number): string => `203.${(i >> 16) & 0xff}.${(i >> 8) & 0xff}.${i & 0xff}`;
+
+describe('AddressSubjects', () => {
+  it('puts the kind in front', () => {
+    const subjects = new AddressSubjects(64);
+    expect(subjects.of('203.0.113.7')).toBe('ip:203.0.113.7');
+    expect(subjects.of('2001:db8::1')).toBe('ip:2001:db8::/64');
+    expect(subjects.of('::1')).toBe('ip:::1');
+  });
+
+  it('answers the same from memory', () => {
+    const subjects = new AddressSubjects(64, 2);
+    const texts = ['2001:db8::1', '[2001:db8::1]:443', '203.0.113.7:1', '2001:db8::1', 'fe80::1%eth0', '2001:db8::1'];
+    const answers = texts.map((text) => subjects.of(text));
+    expect(answers).toEqual(texts.map((text) => new AddressSubjects(64).of(text)));
+  });
+
+  it('remembers two generations at most', () => {
+    const subjects = new AddressSubjects(64, 100);
+    for (let i = 0; i < 1000; i++) {
+      expect(subjects.of(address(i))).toBe(`ip:${address(i)}`);
+      expect(subjects.size).toBeLessThanOrEqual(200);
+    }
+    expect(subjects.size).toBe(200);
+  });
+
+  it('keeps what is in use', () => {
+    const subjects = new AddressSubjects(64, 100);
+    // The same string object comes back only from memory.
+    const first = subjects.of('2001:db8::1');
+    for (let i = 0; i < 1000; i++) {
+      subjects.of(address(i));
+      if (i % 50 === 0) subjects.of('2001:db8::1');
+    }
+    expect(subjects.of('2001:db8::1')).toBe(first);
+    expect(subjects.size).toBeLessThanOrEqual(200);
+  });
+
+  it('does not remember what is no address', () => {
+    const subjects = new AddressSubjects(64);
+    for (const text of ['', 'unknown', '203.0.113', 'x'.repeat(10_000)]) expect(subjects.of(text)).toBeUndefined();
+    expect(subjects.size).toBe(0);
+  });
+
+  it('does not keep the headers alive that addresses were cut from', () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const subjects = new AddressSubjects(64);
+    collectGarbage();
+    const before = process.memoryUsage().heapUsed;
+    for (let i = 0; i < 2000; i++) {
+      const header = `${' '.repeat(50_000)}203.100.${100 + (i >> 8)}.${i & 0xff}`;
+      expect(subjects.of(header.slice(50_000))).toBeDefined();
+      expect(subjects.of(`${header}:12345`.slice(50_000))).toBeDefined();
+    }
+    collectGarbage();
+    expect(subjects.size).toBe(4000);
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(20_000_000);
+  });
+
+  it('is shared by prefix', () => {
+    expect(addressSubjects(64)).toBe(addressSubjects(64));
+    expect(addressSubjects(64)).not.toBe(addressSubjects(56));
+    expect(addressSubjects(56).of('2001:db8:1234:5678::1')).toBe('ip:2001:db8:1234:5600::/56');
+  });
+});

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import type { Clock } from '../../src/core/clock.js';
+import type { RedisClient } from '../../src/storage/redis/client.js';
+
+const SERVER_TIME = "local time = redis.call('TIME')";
+const GIVEN_TIME = 'local time = {ARGV[#ARGV - 1], ARGV[#ARGV]}';
+
+const sha1 = (text: string) => createHash('sha1').update(text).digest('hex');
+
+/**
+ * A client that runs every script with the time of a clock instead of TIME: the one line that asks the server is
+ * replaced, the rest is the script as it is. To be handed in with `reuseConnection`. The clock must be ahead of the
+ * server's, or keys expire too soon.
+ */
+export function withScriptClock(real: Redis, clock: Clock): RedisClient {
+  const textBySha1 = new Map<string, string>();
+
+  const runAtClock = async (text: string, numberOfKeys: number, ...rest: string[]) => {
+    const nowMicros = clock.nowMicros();
+    const time = [String(Math.floor(nowMicros / 1_000_000)), String(nowMicros % 1_000_000)];
+    const changed = text.replace(SERVER_TIME, GIVEN_TIME);
+    try {
+      return await real.evalsha(sha1(changed), numberOfKeys, ...rest, ...time);
+    } catch (error) {
+      if (!(error as Error).message.startsWith('NOSCRIPT')) throw error;
+      return await real.eval(changed, numberOfKeys, ...rest, ...time);
+    }
+  };
+
+  const client: RedisClient = {
+    status: 'ready',
+    evalsha: async (digest, numberOfKeys, ...rest) => {
+      const text = textBySha1.get(digest);
+      if (text === undefined) throw new Error('NOSCRIPT this client has not seen the text yet');
+      return runAtClock(text, numberOfKeys, ...rest);
+    },
+    eval: async (text, numberOfKeys, ...rest) => {
+      textBySha1.set(sha1(text), text);
+      return runAtClock(text, numberOfKeys, ...rest);
+    },
+    del: (...keys) => real.del(...keys),
+    connect: () => Promise.resolve(),
+    quit: () => Promise.resolve(),
+    disconnect: () => {},
+    duplicate: () => client,
+    on: () => client,
+    once: () => client,
+    removeListener: () => client,
+  };
+  return client;
+}
