@@ -1,0 +1,30 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { RateLimitModule, type RateLimitStorage } from 'nestjs-token-bucket';
+import { AuthModule } from './auth/auth.module.js';
+import { DataModule } from './data/data.module.js';
+import { ExportsModule } from './exports/exports.module.js';
+import { HealthModule } from './health/health.module.js';
+import { ReportsModule } from './reports/reports.module.js';
+
+export interface AppModuleOptions {
+  /** Where buckets are kept. Default: the memory of this process. */
+  readonly storage?: RateLimitStorage | undefined;
+}
+
+@Module({ imports: [AuthModule, DataModule, ExportsModule, HealthModule, ReportsModule] })
+export class AppModule {
+  static register({ storage }: AppModuleOptions): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        RateLimitModule.forRoot({
+          storage,
+          // One bucket per address over all routes, except those that replace the limit `default` or skip it.
+          default: { capacity: 100, perSeconds: 60 },
+          // One bucket per address over the routes that name the policy, and over no others.
+          policies: { exports: { capacity: 5, perSeconds: 60 } },
+        }),
+      ],
+    };
+  }
+}
