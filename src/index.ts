@@ -13,23 +13,20 @@ export {
   type BucketShape,
   type CapacityAndRefill,
   type CapacityPerSeconds,
-  Policy,
   type PolicyDefinition,
-} from './core/policy.js';
+} from './core/bucket-shape.js';
+export { Policy } from './core/policy.js';
 export { type BucketRequest, type ChargeRequest, RateLimiter } from './core/rate-limiter.js';
 export { type MaybePromise, RateLimitStorage, type StorageReply } from './core/storage.js';
 export { type HeadersOptions } from './nest/headers/headers.options.js';
 export { RATE_LIMIT_HEADERS } from './nest/headers/header-fields.js';
-export {
-  type LimitDefinition,
-  type LimitOptions,
-  type SharedPolicyUse,
-} from './nest/rate-limit.declaration.js';
+export { type LimitDefinition, type LimitOptions, type SharedPolicyUse } from './nest/rate-limit.declaration.js';
 export { RateLimit, RateLimitDecision, SkipRateLimit } from './nest/rate-limit.decorator.js';
 export { RateLimitExceededException, RateLimitUnavailableException } from './nest/rate-limit.exception.js';
 export { RateLimitGuard } from './nest/rate-limit.guard.js';
 export { RateLimitInterceptor } from './nest/rate-limit.interceptor.js';
-export { type RateLimitModuleAsyncOptions, RateLimitModule } from './nest/rate-limit.module.js';
+export { type RateLimitModuleAsyncOptions } from './nest/rate-limit.async-options.js';
+export { RateLimitModule } from './nest/rate-limit.module.js';
 export {
   type RateLimitModuleOptions,
   type RateLimitOptionsFactory,

@@ -15,17 +15,23 @@ export interface Charge extends Bucket {
 }
 
 /** Throws {@link InvalidChargeError} unless the charge can be put to a storage. */
-export function checkCharge({ policy, subject, cost }: Charge): void {
-  if (typeof subject !== 'string' || subject === '') {
-    throw new InvalidChargeError(
-      `Policy "${policy.name}": the subject is ${describeValue(subject)}; expected a non-empty string that names who is limited, such as "user:42".`,
-    );
-  }
-  if (!Number.isSafeInteger(cost) || cost < 1) {
-    throw new InvalidChargeError(
-      `Policy "${policy.name}": the cost is ${describeValue(cost)}; expected a whole number of tokens, at least 1.`,
-    );
-  }
+export function checkCharge(charge: Charge): void {
+  const { subject, cost } = charge;
+  if (typeof subject !== 'string' || subject === '') throw invalidSubject(charge);
+  if (!Number.isSafeInteger(cost) || cost < 1) throw invalidCost(charge);
+}
+
+// Apart from the check, which runs on every request and must stay small enough to be inlined.
+function invalidSubject({ policy, subject }: Charge): InvalidChargeError {
+  return new InvalidChargeError(
+    `Policy "${policy.name}": the subject is ${describeValue(subject)}; expected a non-empty string that names who is limited, such as "user:42".`,
+  );
+}
+
+function invalidCost({ policy, cost }: Charge): InvalidChargeError {
+  return new InvalidChargeError(
+    `Policy "${policy.name}": the cost is ${describeValue(cost)}; expected a whole number of tokens, at least 1.`,
+  );
 }
 
 /**

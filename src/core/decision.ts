@@ -50,9 +50,7 @@ export class PolicyDecision {
   /** Milliseconds, exact to the µs, until the bucket holds one whole token more; 0 when it is full. */
   get nextTokenAfterMs(): number {
     const { policy } = this.charge;
-    return this.millisUntilDrained(
-      this.debtUnits - (policy.capacity - this.remaining - 1) * policy.refillMicros,
-    );
+    return this.millisUntilDrained(this.debtUnits - (policy.capacity - this.remaining - 1) * policy.refillMicros);
   }
 
   /** Milliseconds, exact to the µs, in which the tokens that are left would arrive: spread over them, they never run out. */
@@ -86,24 +84,34 @@ export class Receipt {
 
 /** The answer to a list of charges: allowed or denied as a whole, and what each policy said. */
 export class Decision {
-  /** One entry per bucket, in the order in which the charges named them. Never empty. */
-  readonly policies: readonly PolicyDecision[];
-  /** One receipt per question that the storage answered with yes; none for a denied decision. */
-  readonly receipts: readonly Receipt[];
+  private receiptList: readonly Receipt[] | undefined;
 
+  /**
+   * @param policies one entry per bucket, in the order in which the charges named them; never empty.
+   * @param receipts left out: one answer of a storage took the charges of all these policies.
+   */
   constructor(
     readonly allowed: boolean,
-    policies: readonly PolicyDecision[],
-    receipts: readonly Receipt[],
+    readonly policies: readonly PolicyDecision[],
+    receipts?: readonly Receipt[],
   ) {
-    this.policies = policies;
-    this.receipts = receipts;
+    this.receiptList = receipts;
+  }
+
+  /** One receipt per question that the storage answered with yes; none for a denied decision. */
+  get receipts(): readonly Receipt[] {
+    // Most are never asked for, so they are not made with every decision.
+    return (this.receiptList ??= [receiptFor(this.policies)]);
   }
 
   /** The policy that binds: when denied the one with the longest wait, else the one with the least left of its capacity. */
   get mostRestrictive(): PolicyDecision {
-    const [first, ...others] = this.policies;
-    return others.reduce((most, next) => (bindsMore(next, most) ? next : most), first!);
+    const { policies } = this;
+    let most = policies[0]!;
+    for (let i = 1; i < policies.length; i++) {
+      if (bindsMore(policies[i]!, most)) most = policies[i]!;
+    }
+    return most;
   }
 
   /** Whole tokens left of the policy that binds. */
@@ -130,6 +138,11 @@ export class Decision {
       allowed ? [...this.receipts, ...later.receipts] : [],
     );
   }
+}
+
+function receiptFor(policies: readonly PolicyDecision[]): Receipt {
+  const charges = policies.map(({ policy, subject, cost }) => ({ policy, subject, cost }));
+  return new Receipt(charges, policies[0]!.nowMicros);
 }
 
 /** Ties go to the earlier declared, which is the one already held. */

@@ -1,59 +1,13 @@
 import { encodePart } from './bucket-key.js';
-import { describeValue, misconfigured } from './errors.js';
-
-/** Tokens and the time in which an empty bucket becomes full again. */
-export interface CapacityPerSeconds {
-  /** Tokens a full bucket holds: the largest burst. Integer ≥ 1. */
-  readonly capacity: number;
-  /** Seconds to refill from empty to full. Integer from 1 to 31 622 400 (366 days). */
-  readonly perSeconds: number;
-  readonly refillTokens?: undefined;
-  readonly refillSeconds?: undefined;
-  /** Tokens arrive in whole steps every so many seconds instead of evenly. Integer ≥ 1; each step must bring whole tokens. */
-  readonly refillEverySeconds?: number;
-}
-
-/** Tokens and a refill that is stated on its own: `refillTokens` more every `refillSeconds`, evenly. */
-export interface CapacityAndRefill {
-  /** Tokens a full bucket holds: the largest burst. Integer ≥ 1. */
-  readonly capacity: number;
-  /** Tokens that arrive in `refillSeconds`. Integer ≥ 1. */
-  readonly refillTokens: number;
-  /** Seconds in which `refillTokens` arrive. Integer from 1 to 31 622 400 (366 days). */
-  readonly refillSeconds: number;
-  readonly perSeconds?: undefined;
-  /** Tokens arrive in whole steps every so many seconds instead of evenly. Integer ≥ 1; each step must bring whole tokens. */
-  readonly refillEverySeconds?: number;
-}
-
-/** What a bucket holds and how it refills. */
-export type BucketShape = CapacityPerSeconds | CapacityAndRefill;
-
-/** A rule to be checked: its shape, its name and the place it is declared at. */
-export type PolicyDefinition = BucketShape & {
-  /** A letter, then up to 63 letters, digits, `_`, `.` or `-`. Default: `default`. */
-  readonly name?: string;
-  /** Where the policy is declared; with name and subject it identifies a bucket. Default: `''`, the application itself. */
-  readonly place?: string;
-};
-
-/** The option names that describe a bucket, for callers that check for misspelt ones. */
-export const BUCKET_SHAPE_KEYS: readonly string[] = [
-  'capacity',
-  'perSeconds',
-  'refillTokens',
-  'refillSeconds',
-  'refillEverySeconds',
-];
-
-/** The name of a limit that was given none. */
-export const DEFAULT_POLICY_NAME = 'default';
-
-const MAX_PERIOD_SECONDS = 366 * 86_400;
-/** Debt stays at most twice this, so doubles (in TypeScript and in Lua) hold every intermediate value exactly. */
-const MAX_CAPACITY_UNITS = 2 ** 51;
-/** Valid both as a structured-field String and as a Token, which a coming draft of the RateLimit fields wants. */
-const NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
+import { DEFAULT_POLICY_NAME, type PolicyDefinition } from './bucket-shape.js';
+import {
+  checkedInteger,
+  checkedInterval,
+  checkedName,
+  checkedRefill,
+  failAt,
+  MAX_CAPACITY_UNITS,
+} from './policy-checks.js';
 
 /**
  * A validated rule. It is valid or it does not exist: the constructor throws a RateLimitConfigurationError.
@@ -121,79 +75,6 @@ export class Policy {
 /** A place from its parts (module, controller, handler …), joined so that no other list of parts gives the same text. */
 export function placeOf(...parts: readonly string[]): string {
   return parts.map(encodePart).join('/');
-}
-
-type Fail = (problem: string, remedy: string) => never;
-
-function failAt(definition: PolicyDefinition, where: string): Fail {
-  const name = describeValue(definition.name ?? DEFAULT_POLICY_NAME);
-  return (problem, remedy) => misconfigured(`Policy ${name} (${where})`, problem, remedy);
-}
-
-function checkedName(name: string, fail: Fail): string {
-  if (typeof name !== 'string' || !NAME.test(name)) {
-    fail(
-      `the name is ${describeValue(name)}; expected a letter and then at most 63 letters, digits, "_", "." or "-"`,
-      'rename the policy; the name is sent in the RateLimit header fields',
-    );
-  }
-  return name;
-}
-
-function checkedInteger(option: string, value: unknown, min: number, max: number, fail: Fail): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
-    fail(
-      `${option} is ${describeValue(value)}; expected an integer from ${min} to ${max}`,
-      typeof value === 'string'
-        ? 'pass a number, for example Number(process.env.…) checked by your configuration'
-        : `write ${option} as a whole number of ${option.endsWith('Seconds') ? 'seconds' : 'tokens'}`,
-    );
-  }
-  return value;
-}
-
-function checkedRefill(definition: PolicyDefinition, fail: Fail): [tokens: number, seconds: number] {
-  const { capacity, perSeconds, refillTokens, refillSeconds }: { [option in keyof BucketShape]: unknown } = definition;
-  const separate = refillTokens !== undefined || refillSeconds !== undefined;
-  if (separate && perSeconds !== undefined) {
-    fail(
-      `perSeconds (${describeValue(perSeconds)}) stands beside refillTokens or refillSeconds`,
-      'state the refill once: either perSeconds, or refillTokens with refillSeconds',
-    );
-  }
-  if (!separate && perSeconds === undefined) {
-    fail(
-      'the refill is missing',
-      'add perSeconds (seconds from empty to full), or refillTokens and refillSeconds',
-    );
-  }
-  return separate
-    ? [
-        checkedInteger('refillTokens', refillTokens, 1, 2 ** 51, fail),
-        checkedInteger('refillSeconds', refillSeconds, 1, MAX_PERIOD_SECONDS, fail),
-      ]
-    : [capacity as number, checkedInteger('perSeconds', perSeconds, 1, MAX_PERIOD_SECONDS, fail)];
-}
-
-function checkedInterval(everySeconds: unknown, tokens: number, seconds: number, fail: Fail): number {
-  if (everySeconds === undefined) return 0;
-  const every = checkedInteger('refillEverySeconds', everySeconds, 1, MAX_PERIOD_SECONDS, fail);
-  // BigInt: the product of two valid options can pass 2^53, and this runs once per policy.
-  const tokensTimesSeconds = BigInt(tokens) * BigInt(every);
-  if (tokensTimesSeconds % BigInt(seconds) !== 0n) {
-    fail(
-      `refillEverySeconds is ${every}, which brings ${tokens} × ${every} / ${seconds} tokens a step; expected whole tokens`,
-      'choose a step in which whole tokens arrive, for example the whole period',
-    );
-  }
-  // Units that drain in one step; the same bound as for the capacity keeps waits exact.
-  if (tokensTimesSeconds * 1_000_000n > BigInt(MAX_CAPACITY_UNITS)) {
-    fail(
-      `refillEverySeconds is ${every}, which brings ${tokensTimesSeconds / BigInt(seconds)} tokens a step: too many to count exactly`,
-      'choose a shorter step or fewer tokens',
-    );
-  }
-  return every * 1_000_000;
 }
 
 function greatestCommonDivisor(a: number, b: number): number {

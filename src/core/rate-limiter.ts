@@ -1,6 +1,6 @@
 import { type Bucket, type Charge, checkCharge, sumByBucket } from './charge.js';
 import { costUnits } from './algorithms/token-bucket.js';
-import { Decision, PolicyDecision, Receipt } from './decision.js';
+import { Decision, PolicyDecision, type Receipt } from './decision.js';
 import { describeValue, InvalidChargeError } from './errors.js';
 import type { Policy } from './policy.js';
 import type { MaybePromise, RateLimitStorage, StorageReply } from './storage.js';
@@ -78,7 +78,8 @@ export class RateLimiter {
     return sumByBucket(requests.map((request) => this.toCharge(request)));
   }
 
-  private toCharge({ policy, subject, cost = 1 }: ChargeRequest): Charge {
+  private toCharge(request: ChargeRequest): Charge {
+    const { policy, subject, cost = 1 } = request;
     const charge = { policy: typeof policy === 'string' ? this.policyNamed(policy) : policy, subject, cost };
     checkCharge(charge);
     return charge;
@@ -99,12 +100,23 @@ function isList<T>(value: T | readonly T[]): value is readonly T[] {
   return Array.isArray(value);
 }
 
+/** Nothing was taken, so there is nothing to give back. */
+const NO_RECEIPTS: readonly Receipt[] = [];
+
 function toDecision(charges: readonly Charge[], reply: StorageReply, taken: boolean): Decision {
-  const { allowed, nowMicros, debtUnits } = reply;
-  const policies = charges.map((charge, i) => {
-    const debt = debtUnits[i]!;
-    const fits = allowed || debt + costUnits(charge.policy, charge.cost) <= charge.policy.capacityUnits;
-    return new PolicyDecision(charge, fits, debt, nowMicros);
-  });
-  return new Decision(allowed, policies, allowed && taken ? [new Receipt(charges, nowMicros)] : []);
+  const policies =
+    charges.length === 1
+      ? [policyDecision(charges[0]!, reply, 0)]
+      : charges.map((charge, index) => policyDecision(charge, reply, index));
+  return new Decision(reply.allowed, policies, reply.allowed && taken ? undefined : NO_RECEIPTS);
+}
+
+function policyDecision(
+  charge: Charge,
+  { allowed, nowMicros, debtUnits }: StorageReply,
+  index: number,
+): PolicyDecision {
+  const debt = debtUnits[index]!;
+  const fits = allowed || debt + costUnits(charge.policy, charge.cost) <= charge.policy.capacityUnits;
+  return new PolicyDecision(charge, fits, debt, nowMicros);
 }

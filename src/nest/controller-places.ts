@@ -1,6 +1,6 @@
-import { type Type, VERSION_NEUTRAL } from '@nestjs/common';
+import { Inject, Injectable, type Type, VERSION_NEUTRAL } from '@nestjs/common';
 import { PATH_METADATA, VERSION_METADATA } from '@nestjs/common/constants.js';
-import type { ModulesContainer } from '@nestjs/core';
+import { ModulesContainer } from '@nestjs/core';
 import { misconfigured } from '../core/errors.js';
 import { placeOf } from '../core/policy.js';
 
@@ -9,11 +9,12 @@ import { placeOf } from '../core/policy.js';
  * different for every class, so that no two share buckets by accident. Classes that agree in all three are told apart
  * by their path too.
  */
+@Injectable()
 export class ControllerPlaces {
   private readonly partsByController = new Map<Type, readonly string[]>();
   private readonly ambiguous = new Set<Type>();
 
-  constructor(modules: ModulesContainer) {
+  constructor(@Inject(ModulesContainer) modules: ModulesContainer) {
     const byName = new Map<string, Type[]>();
     for (const [controller, moduleName] of controllersOf(modules)) {
       const parts = [moduleName, `${controller.name}${versionSuffix(controller)}`];

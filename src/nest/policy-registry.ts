@@ -1,7 +1,9 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { BUCKET_SHAPE_KEYS } from '../core/bucket-shape.js';
 import { describeValue, misconfigured } from '../core/errors.js';
-import { BUCKET_SHAPE_KEYS, placeOf, Policy } from '../core/policy.js';
+import { placeOf, Policy } from '../core/policy.js';
 import type { LimitDefinition } from './rate-limit.declaration.js';
-import { rejectUnknownOptions, type ResolvedRateLimitOptions } from './rate-limit.options.js';
+import { RATE_LIMIT_OPTIONS, rejectUnknownOptions, type ResolvedRateLimitOptions } from './rate-limit.options.js';
 import { type SubjectResolver, toSubjectResolver } from './subjects/subject.js';
 
 /** What a route is charged for one of its limits. */
@@ -17,6 +19,7 @@ const LIMIT_KEYS = [...BUCKET_SHAPE_KEYS, 'name', 'by', 'cost', 'id'];
 const SHARED_POLICY_KEYS = [...BUCKET_SHAPE_KEYS, 'by', 'cost', 'usedInCode'];
 
 /** Every policy of the application, made once per place; finds two that claim one bucket but disagree. */
+@Injectable()
 export class PolicyRegistry {
   /** The module's own limit, which every route has unless a nearer one takes its name. */
   readonly moduleDefault: PlannedCharge | undefined;
@@ -24,15 +27,15 @@ export class PolicyRegistry {
   private readonly claims = new Map<string, { readonly policy: Policy; readonly where: string }>();
   private readonly named = new Set<string>();
 
-  constructor(private readonly options: ResolvedRateLimitOptions) {
+  constructor(@Inject(RATE_LIMIT_OPTIONS) private readonly options: ResolvedRateLimitOptions) {
     const { where } = options;
     if (options.default !== undefined) {
-      this.moduleDefault = this.own(options.default, () => '', `${where} default`);
+      this.moduleDefault = this.claim(this.own(options.default, () => '', `${where} default`));
     }
     for (const [name, definition] of Object.entries(options.policies)) {
       const at = `${where} policies.${name}`;
       rejectUnknownOptions(definition, SHARED_POLICY_KEYS, at);
-      this.shared.set(name, this.planned({ ...definition, name }, '', at));
+      this.shared.set(name, this.claim(this.planned({ ...definition, name }, '', at)));
     }
   }
 
@@ -41,7 +44,7 @@ export class PolicyRegistry {
     return [...this.shared.values()].map(({ policy }) => policy);
   }
 
-  /** A limit declared at `place`, or at the place that its `id` stands for. */
+  /** A limit declared at `place`, or at the place that its `id` stands for; nearer ones may still replace or lift it. */
   own(definition: LimitDefinition, place: () => string, where: string): PlannedCharge {
     rejectUnknownOptions(definition, LIMIT_KEYS, where);
     const { id } = definition;
@@ -84,30 +87,36 @@ export class PolicyRegistry {
     }
   }
 
+  /**
+   * To be called for a limit that applies to a route: one policy per bucket, however many routes or places share it.
+   * @throws RateLimitConfigurationError when another limit claims the bucket and disagrees.
+   */
+  claim(limit: PlannedCharge): PlannedCharge {
+    const { policy, where } = limit;
+    const bucketName = policy.place.startsWith('=') ? policy.place : policy.id;
+    const earlier = this.claims.get(bucketName);
+    if (earlier === undefined) {
+      this.claims.set(bucketName, { policy, where });
+      return limit;
+    }
+    if (earlier.policy === policy) return limit;
+    // A class's limit is planned once per handler; the module's limits once each.
+    if (policy.place !== '' && earlier.policy.agreesWith(policy)) return { ...limit, policy: earlier.policy };
+    misconfigured(
+      where,
+      `policy ${describeValue(policy.name)} shares a bucket with ${describeValue(earlier.policy.name)} of ${earlier.where}, which only one id on purpose may, and then with the same name and numbers`,
+      'give them different names or ids, or make them agree',
+    );
+  }
+
   private planned(definition: LimitDefinition, place: string, where: string): PlannedCharge {
-    const policy = this.claim(new Policy({ ...definition, place }, where), where);
+    const policy = new Policy({ ...definition, place }, where);
     return {
       policy,
       subject: definition.by === undefined ? this.options.by : toSubjectResolver(definition.by),
       cost: checkedCost(definition.cost ?? 1, policy, where),
       where,
     };
-  }
-
-  private claim(policy: Policy, where: string): Policy {
-    const bucketName = policy.place.startsWith('=') ? policy.place : policy.id;
-    const earlier = this.claims.get(bucketName);
-    if (earlier === undefined) {
-      this.claims.set(bucketName, { policy, where });
-      return policy;
-    }
-    // A class's limit is planned once per handler; the module's limits once each.
-    if (policy.place !== '' && earlier.policy.agreesWith(policy)) return earlier.policy;
-    misconfigured(
-      where,
-      `policy ${describeValue(policy.name)} shares a bucket with ${describeValue(earlier.policy.name)} of ${earlier.where}, which only one id on purpose may, and then with the same name and numbers`,
-      'give them different names or ids, or make them agree',
-    );
   }
 }
 

@@ -1,4 +1,4 @@
-import type { BucketShape } from '../core/policy.js';
+import type { BucketShape } from '../core/bucket-shape.js';
 import type { Subject } from './subjects/subject.js';
 
 /** What may be said beside the numbers of a limit. */

@@ -2,17 +2,13 @@ import {
   type DynamicModule,
   Global,
   Inject,
-  type InjectionToken,
   Module,
   type ModuleMetadata,
   type OnApplicationShutdown,
   type OnModuleInit,
   Optional,
-  type OptionalFactoryDependency,
   type Provider,
-  type Type,
 } from '@nestjs/common';
-import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import { misconfigured } from '../core/errors.js';
 import { RateLimiter } from '../core/rate-limiter.js';
 import { RateLimitStorage } from '../core/storage.js';
@@ -21,49 +17,21 @@ import { AddressTrust } from './address-trust.js';
 import { ControllerPlaces } from './controller-places.js';
 import { MountCheck } from './mount-check.js';
 import { PolicyRegistry } from './policy-registry.js';
+import { asyncProviders, type RateLimitModuleAsyncOptions } from './rate-limit.async-options.js';
 import { RateLimitGuard } from './rate-limit.guard.js';
 import { RateLimitInterceptor } from './rate-limit.interceptor.js';
+import { RateLimitMount } from './rate-limit.mount.js';
 import {
   RATE_LIMIT_OPTIONS,
   type RateLimitModuleOptions,
-  type RateLimitOptionsFactory,
   type ResolvedRateLimitOptions,
   resolveOptions,
 } from './rate-limit.options.js';
 import { RouteCharger } from './route-charger.js';
 import { RoutePlans } from './route-plan.js';
+import { ScopeCheck } from './scope-check.js';
 import { StartCheck } from './start-check.js';
 import { HttpAnswer } from './transports/http-answer.js';
-
-/** What `RateLimitModule.forRootAsync` takes: exactly one of the three ways to come by options. */
-export interface RateLimitModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
-  readonly useFactory?: (
-    // Injected values have whatever types the application gives them.
-    ...injected: never[]
-  ) => RateLimitModuleOptions | Promise<RateLimitModuleOptions>;
-  readonly inject?: (InjectionToken | OptionalFactoryDependency)[];
-  readonly useClass?: Type<RateLimitOptionsFactory>;
-  readonly useExisting?: InjectionToken<RateLimitOptionsFactory>;
-}
-
-/**
- * Mounts in its constructor, into the application's own configuration: providers are constructed before Nest registers
- * any `APP_GUARD` or `APP_INTERCEPTOR`, so ours come first whatever the order of imports.
- */
-class RateLimitMount {
-  constructor(
-    config: ApplicationConfig,
-    options: ResolvedRateLimitOptions,
-    guard: RateLimitGuard,
-    interceptor: RateLimitInterceptor,
-  ) {
-    if (!options.global) return;
-    config.addGlobalGuard(guard);
-    if (options.headers.writtenBy === 'interceptor') config.addGlobalInterceptor(interceptor);
-  }
-}
-
-const OPTIONS_FACTORY = Symbol.for('nestjs-token-bucket:options-factory');
 
 const PROVIDERS: Provider[] = [
   {
@@ -72,37 +40,22 @@ const PROVIDERS: Provider[] = [
     inject: [RATE_LIMIT_OPTIONS],
   },
   {
-    provide: PolicyRegistry,
-    useFactory: (options: ResolvedRateLimitOptions) => new PolicyRegistry(options),
-    inject: [RATE_LIMIT_OPTIONS],
-  },
-  {
     provide: RateLimiter,
     useFactory: (storage: RateLimitStorage, registry: PolicyRegistry) =>
       new RateLimiter(storage, registry.sharedPolicies),
     inject: [RateLimitStorage, PolicyRegistry],
   },
-  {
-    provide: ControllerPlaces,
-    useFactory: (modules: ModulesContainer) => new ControllerPlaces(modules),
-    inject: [ModulesContainer],
-  },
-  {
-    provide: RoutePlans,
-    useFactory: (registry: PolicyRegistry, places: ControllerPlaces) => new RoutePlans(registry, places),
-    inject: [PolicyRegistry, ControllerPlaces],
-  },
+  PolicyRegistry,
+  ControllerPlaces,
+  RoutePlans,
   AddressTrust,
   HttpAnswer,
   RouteCharger,
   RateLimitGuard,
   RateLimitInterceptor,
-  {
-    provide: RateLimitMount,
-    useFactory: (...parts: ConstructorParameters<typeof RateLimitMount>) => new RateLimitMount(...parts),
-    inject: [ApplicationConfig, RATE_LIMIT_OPTIONS, RateLimitGuard, RateLimitInterceptor],
-  },
+  RateLimitMount,
   MountCheck,
+  ScopeCheck,
   StartCheck,
 ];
 
@@ -166,31 +119,4 @@ function dynamicModule(options: Provider[], imports: ModuleMetadata['imports'] =
       RateLimitInterceptor,
     ],
   };
-}
-
-function asyncProviders(options: RateLimitModuleAsyncOptions): Provider[] {
-  const { useFactory, useClass, useExisting, inject = [] } = options;
-  const where = 'RateLimitModule.forRootAsync';
-  if ([useFactory, useClass, useExisting].filter((way) => way !== undefined).length !== 1) {
-    misconfigured(where, 'expected exactly one of useFactory, useClass and useExisting', 'keep one of the three');
-  }
-  if (useFactory !== undefined) {
-    const make = useFactory as (
-      ...injected: unknown[]
-    ) => ReturnType<NonNullable<RateLimitModuleAsyncOptions['useFactory']>>;
-    return [
-      {
-        provide: RATE_LIMIT_OPTIONS,
-        useFactory: async (...injected: unknown[]) => resolveOptions(await make(...injected), where),
-        inject,
-      },
-    ];
-  }
-  const fromFactory: Provider = {
-    provide: RATE_LIMIT_OPTIONS,
-    useFactory: async (factory: RateLimitOptionsFactory) =>
-      resolveOptions(await factory.createRateLimitOptions(), where),
-    inject: [useExisting ?? OPTIONS_FACTORY],
-  };
-  return useClass === undefined ? [fromFactory] : [{ provide: OPTIONS_FACTORY, useClass }, fromFactory];
 }

@@ -1,7 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { Decision } from '../core/decision.js';
 import { describeValue, misconfigured } from '../core/errors.js';
-import type { BucketShape } from '../core/policy.js';
+import type { BucketShape } from '../core/bucket-shape.js';
 import { RateLimitStorage } from '../core/storage.js';
 import { type HeadersOptions, type ResolvedHeadersOptions, resolveHeadersOptions } from './headers/headers.options.js';
 import type { LimitDefinition, LimitOptions } from './rate-limit.declaration.js';

@@ -1,7 +1,7 @@
-import type { ExecutionContext, Type } from '@nestjs/common';
-import { describeValue, misconfigured } from '../core/errors.js';
-import type { ControllerPlaces } from './controller-places.js';
-import type { PlannedCharge, PolicyRegistry } from './policy-registry.js';
+import { type ExecutionContext, Inject, Injectable, type Type } from '@nestjs/common';
+import { ControllerPlaces } from './controller-places.js';
+import { EffectiveLimits, rejectRepeatedNames } from './effective-limits.js';
+import { type PlannedCharge, PolicyRegistry } from './policy-registry.js';
 import {
   type LimitDeclaration,
   LIMITS_METADATA,
@@ -22,13 +22,14 @@ export interface RoutePlan {
 }
 
 /** Compiles plans, each once. The only reader of our metadata. */
+@Injectable()
 export class RoutePlans {
   /** Weak by handler: a request-scoped controller that binds its methods makes new ones for every request. */
   private readonly plans = new Map<Type, WeakMap<Handler, RoutePlan | undefined>>();
 
   constructor(
-    private readonly registry: PolicyRegistry,
-    private readonly places: ControllerPlaces,
+    @Inject(PolicyRegistry) private readonly registry: PolicyRegistry,
+    @Inject(ControllerPlaces) private readonly places: ControllerPlaces,
   ) {}
 
   /** The plan of a route, or `undefined` where nothing is limited. */
@@ -51,7 +52,7 @@ export class RoutePlans {
       this.apply(effective, ancestor, ancestor.name, () => this.places.placeOf(controller));
     }
     this.apply(effective, handler, route, () => this.places.placeOf(controller, name));
-    const charges = effective.list(`@RateLimit on ${route}`);
+    const charges = effective.list(`@RateLimit on ${route}`).map((limit) => this.registry.claim(limit));
     if (charges.length === 0) return undefined;
     return {
       route,
@@ -77,60 +78,6 @@ export class RoutePlans {
     if (declaration.kind === 'own') return this.registry.own(declaration.definition, place, where);
     rejectUnknownOptions(declaration.use, ['cost'], where);
     return this.registry.use(declaration.policyName, declaration.use.cost, where);
-  }
-}
-
-/** The limits of one route while its places are read from far to near. Names differ by more than their case. */
-class EffectiveLimits {
-  private readonly byName = new Map<string, PlannedCharge>();
-
-  add(limit: PlannedCharge): void {
-    // Kept in its old position, a nearer limit would be listed where the farther one was declared.
-    this.byName.delete(limit.policy.name);
-    this.byName.set(limit.policy.name, limit);
-  }
-
-  skip(skip: SkipDeclaration, limitsHere: readonly PlannedCharge[], where: string): void {
-    const clash = limitsHere.find(({ policy }) => skip === 'all' || skip.includes(policy.name));
-    if (clash !== undefined) {
-      misconfigured(
-        where,
-        `it lifts ${describeValue(clash.policy.name)}, which @RateLimit sets on the same target`,
-        'remove one of the two; to lift only the limits of farther places, name them: @SkipRateLimit(name)',
-      );
-    }
-    if (skip === 'all') return this.byName.clear();
-    for (const name of skip) {
-      if (this.byName.delete(name)) continue;
-      const known = [...this.byName.keys()].map((key) => `"${key}"`).join(', ') || 'none';
-      misconfigured(
-        where,
-        `no limit named ${describeValue(name)} reaches this target (there: ${known})`,
-        'correct the name or remove it',
-      );
-    }
-  }
-
-  list(where: string): readonly PlannedCharge[] {
-    const limits = [...this.byName.values()];
-    rejectRepeatedNames(limits, where);
-    return limits;
-  }
-}
-
-/** Case-insensitively, as the coming draft of the RateLimit fields compares names. */
-function rejectRepeatedNames(limits: readonly PlannedCharge[], where: string): void {
-  const seen = new Map<string, string>();
-  for (const { policy } of limits) {
-    const twin = seen.get(policy.name.toLowerCase());
-    if (twin !== undefined) {
-      misconfigured(
-        where,
-        `two limits are named ${describeValue(twin)} and ${describeValue(policy.name)}`,
-        'give each a name of its own: @RateLimit(capacity, perSeconds, { name })',
-      );
-    }
-    seen.set(policy.name.toLowerCase(), policy.name);
   }
 }
 

@@ -50,7 +50,7 @@ export function remainingTokens(policy: Policy, debt: number): number {
 export function waitMicros(policy: Policy, nowMicros: number, units: number): number {
   if (units <= 0) return 0;
   const { refillTokens, intervalMicros } = policy;
-  if (intervalMicros === 0) return Math.ceil(units / refillTokens);
+  if (intervalMicros === 0) return refillTokens === 1 ? units : Math.ceil(units / refillTokens);
   const steps = Math.ceil(units / (refillTokens * intervalMicros));
   return tickMicros(policy, nowMicros) + steps * intervalMicros - nowMicros;
 }

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { parseList } from 'structured-headers';
 import { Decision, PolicyDecision } from '../../core/decision.js';
-import { Policy, type PolicyDefinition } from '../../core/policy.js';
+import type { PolicyDefinition } from '../../core/bucket-shape.js';
+import { Policy } from '../../core/policy.js';
 import { headerFields } from './header-fields.js';
 import { resolveHeadersOptions } from './headers.options.js';
 

@@ -1,6 +1,7 @@
 import { addressBlock } from './address.js';
 
 const TRIES = 100_000;
+const FEWER_TRIES = 20_000;
 
 /** The same numbers at every run, so that a failure can be repeated (Mulberry32). */
 function randomFrom(seed: number): (below: number) => number {
@@ -56,7 +57,7 @@ function readBack(block: string | undefined): string {
   const [head = '', tail] = address.split('::');
   const parse = (text: string): bigint[] => (text === '' ? [] : text.split(':').map((group) => BigInt(`0x${group}`)));
   const [before, after] = [parse(head), parse(tail ?? '')];
-  const gap = tail === undefined ? [] : new Array<bigint>(8 - before.length - after.length).fill(0n);
+  const gap = tail === undefined ? [] : Array.from({ length: 8 - before.length - after.length }, () => 0n);
   return `/${prefix} ${[...before, ...gap, ...after].reduce((sum, group) => sum * 65_536n + group, 0n)}`;
 }
 
@@ -157,7 +158,7 @@ describe('addressBlock', () => {
   it.each([64, 56, 37])('agrees with arithmetic on random addresses, whatever the spelling (/%i)', (prefix) => {
     const random = randomFrom(prefix);
     const wrong: string[] = [];
-    for (let i = 0; i < TRIES; i++) {
+    for (let i = 0; i < FEWER_TRIES; i++) {
       const groups = randomGroups(random);
       const kind = random(6);
       if (kind === 0) groups.splice(0, 6, 0, 0, 0, 0, 0, 0xffff);
@@ -170,20 +171,20 @@ describe('addressBlock', () => {
   });
 
   it.each([
-    ['an IPv6 address', [0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x1a]],
-    ['a mapped IPv4 address', [0, 0, 0, 0, 0, 0xffff, 0xcb00, 0x7107]],
-    ['an address behind NAT64', [0x64, 0xff9b, 0, 0, 0, 0, 0xcb00, 0x7107]],
-    ['a link-local address', [0xfe80, 0, 0, 0, 0, 0, 0, 0xa]],
-  ])('gives all spellings of %s one subject', (_case, groups) => {
+    ['an IPv6 address', [0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x1a], TRIES],
+    ['a mapped IPv4 address', [0, 0, 0, 0, 0, 0xffff, 0xcb00, 0x7107], FEWER_TRIES],
+    ['an address behind NAT64', [0x64, 0xff9b, 0, 0, 0, 0, 0xcb00, 0x7107], FEWER_TRIES],
+    ['a link-local address', [0xfe80, 0, 0, 0, 0, 0, 0, 0xa], FEWER_TRIES],
+  ])('gives all spellings of %s one subject', (_case, groups, tries) => {
     const random = randomFrom(7);
     const spellings = new Set<string>();
     const blocks = new Set<string | undefined>();
-    for (let i = 0; i < TRIES; i++) {
+    for (let i = 0; i < tries; i++) {
       const text = spelling(groups, random);
       spellings.add(text);
       blocks.add(addressBlock(text, 64));
     }
-    expect(spellings.size).toBeGreaterThan(10_000);
+    expect(spellings.size).toBeGreaterThan(tries / 10);
     expect(blocks.size).toBe(1);
   });
 

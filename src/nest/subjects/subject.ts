@@ -118,7 +118,9 @@ export function kindOf(value: unknown): string {
   if (!isObject(value)) return value === '' ? 'an empty string' : describeValue(value);
   if (typeof value === 'function') return 'a function';
   const { constructor } = value;
-  return typeof constructor === 'function' && constructor !== Object ? `a ${constructor.name}` : 'a plain object';
+  return typeof constructor === 'function' && constructor !== Object
+    ? `an instance of ${constructor.name}`
+    : 'a plain object';
 }
 
 /** The handler that is being called, for messages: `ReportsController.list`. */

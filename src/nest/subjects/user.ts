@@ -3,6 +3,7 @@ import { ip } from './ip.js';
 import { checkOptions } from './options.js';
 import {
   handlerName,
+  type HttpRequest,
   kindOf,
   missingSubject,
   type Subject,
@@ -41,7 +42,7 @@ export function user<User = unknown>(options: UserOptions<User> = {}): SubjectRe
     description: 'user()',
     usesAddress: anonymous.usesAddress,
     resolve(context, request) {
-      const authenticated = request.user;
+      const authenticated = authenticatedOf(request);
       if (isNobody(authenticated)) return anonymous.resolve(context, request);
       const found: unknown = id(authenticated as User);
       const text = textOfId(found);
@@ -53,6 +54,11 @@ export function user<User = unknown>(options: UserOptions<User> = {}): SubjectRe
     },
     missing: (place) => missingSubject(anonymous, place),
   };
+}
+
+/** Guards leave the user on the platform's request; middleware of Fastify is shown Node's, which that one wraps. */
+function authenticatedOf({ user, raw }: HttpRequest): unknown {
+  return user ?? (raw !== undefined && 'user' in raw ? raw.user : undefined);
 }
 
 /** What authentication leaves behind when it let a stranger pass. */

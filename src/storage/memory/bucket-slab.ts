@@ -26,24 +26,14 @@ export class BucketSlab {
   /** Debt of the bucket in units, read by this policy at this tick. */
   debtUnits(slot: number, policy: Policy, tick: number): number {
     const arrival = this.arrivals[slot]!;
-    const { remainders } = this;
-    if (remainders === undefined) return debtUnits(policy, arrival, 0, tick);
-    const remainder = remainders[slot]!;
-    return remainder === 0 || this.remainderRefills![slot] === policy.refillTokens
-      ? debtUnits(policy, arrival, remainder, tick)
-      : debtUnits(policy, arrival + 1, 0, tick);
+    return this.remainders === undefined
+      ? debtUnits(policy, arrival, 0, tick)
+      : this.debtUnitsWithRemainder(slot, policy, arrival, tick);
   }
 
   write(slot: number, policy: Policy, tick: number, debt: number): void {
     this.arrivals[slot] = arrivalMicros(policy, tick, debt);
-    if (policy.refillTokens !== 1 && this.remainders === undefined) {
-      this.remainders = new Float64Array(this.arrivals.length);
-      this.remainderRefills = new Float64Array(this.arrivals.length);
-    }
-    if (this.remainders !== undefined) {
-      this.remainders[slot] = arrivalRemainder(policy, debt);
-      this.remainderRefills![slot] = policy.refillTokens;
-    }
+    if (this.remainders !== undefined || policy.refillTokens !== 1) this.writeRemainder(slot, policy, debt);
   }
 
   /** The instant from which on the bucket is full, whichever policy of its id reads it. */
@@ -82,6 +72,20 @@ export class BucketSlab {
       }
     }
     return table;
+  }
+
+  private debtUnitsWithRemainder(slot: number, policy: Policy, arrival: number, tick: number): number {
+    const remainder = this.remainders![slot]!;
+    return remainder === 0 || this.remainderRefills![slot] === policy.refillTokens
+      ? debtUnits(policy, arrival, remainder, tick)
+      : debtUnits(policy, arrival + 1, 0, tick);
+  }
+
+  private writeRemainder(slot: number, policy: Policy, debt: number): void {
+    this.remainders ??= new Float64Array(this.arrivals.length);
+    this.remainderRefills ??= new Float64Array(this.arrivals.length);
+    this.remainders[slot] = arrivalRemainder(policy, debt);
+    this.remainderRefills[slot] = policy.refillTokens;
   }
 
   /** Hands memory back after a flood: one halving at a time, and only far below the mark, so that it never thrashes. */

@@ -1,5 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis';
-import { describeValue, RateLimitConfigurationError } from '../../core/errors.js';
+import { describeValue, misconfigured } from '../../core/errors.js';
 import type { RedisClient } from './client.js';
 
 /** Where Redis is, as the user said it: exactly one of the three. */
@@ -9,6 +9,8 @@ export interface ClientSource {
   readonly client?: RedisClient;
 }
 
+/** The place that messages about the options name. */
+export const WHERE = 'new RedisStorage';
 const SOURCES = ['url', 'options', 'client'] as const;
 const URL_REMEDY =
   'set it to where Redis is, such as "redis://user:password@redis.example:6379/0"; is the variable of the environment set?';
@@ -17,26 +19,25 @@ const URL_REMEDY =
 export function clientFrom(source: ClientSource): RedisClient {
   const { url, options, client } = source;
   const given = SOURCES.filter((name) => source[name] !== undefined);
-  if (given.length > 1) misconfigured(`${given.join(' and ')} stand side by side`, 'say once where Redis is');
+  if (given.length > 1) misconfigured(WHERE, `${given.join(' and ')} stand side by side`, 'say once where Redis is');
   if (client !== undefined) return handedIn(client);
   if (options !== undefined) return fromOptions(options);
-  if (SOURCES.every((name) => !(name in source))) {
-    misconfigured('it is not said where Redis is', 'pass one of url, options and client');
-  }
-  return fromUrl(url);
-}
-
-export function misconfigured(problem: string, remedy: string): never {
-  throw new RateLimitConfigurationError(`new RedisStorage: ${problem}. Remedy: ${remedy}.`);
+  if ('url' in source) return fromUrl(url);
+  const named = SOURCES.find((name) => name in source);
+  return misconfigured(
+    WHERE,
+    named === undefined ? 'it is not said where Redis is' : `${named} is undefined`,
+    `pass one of ${SOURCES.join(', ')}`,
+  );
 }
 
 function fromUrl(url: unknown): RedisClient {
   if (typeof url !== 'string' || url.trim() === '') {
-    misconfigured(`url is ${describeValue(url)}; expected a string`, URL_REMEDY);
+    misconfigured(WHERE, `url is ${describeValue(url)}; expected a string`, URL_REMEDY);
   }
   const isSocketPath = /^\/[^/]/.test(url);
   if (!isSocketPath && hostOf(url) === '') {
-    misconfigured(`url is ${describeUrl(url)}; expected redis:// or rediss:// and a host`, URL_REMEDY);
+    misconfigured(WHERE, `url is ${describeUrl(url)}; expected redis:// or rediss:// and a host`, URL_REMEDY);
   }
   return new Redis(url, { lazyConnect: true });
 }
@@ -47,6 +48,7 @@ function hostOf(url: string): string {
     return new URL(url).hostname;
   } catch {
     misconfigured(
+      WHERE,
       `url is ${describeUrl(url)}, which cannot be read`,
       'percent-encode the special characters of the user name and the password, and check the port',
     );
@@ -60,11 +62,12 @@ function describeUrl(url: string): string {
 
 function fromOptions(options: RedisOptions): RedisClient {
   if (typeof options !== 'object' || options === null) {
-    misconfigured(`options is ${describeValue(options)}; expected options of ioredis`, 'pass { host: … }');
+    misconfigured(WHERE, `options is ${describeValue(options)}; expected options of ioredis`, 'pass { host: … }');
   }
   const { host, path, sentinels, Connector } = options;
   if (!host && !path && !sentinels?.length && Connector === undefined) {
     misconfigured(
+      WHERE,
       `options names no server: host is ${describeValue(host)}`,
       'add host, path or sentinels; is the variable of the environment set?',
     );
@@ -74,10 +77,14 @@ function fromOptions(options: RedisOptions): RedisClient {
 
 function handedIn(client: RedisClient): RedisClient {
   if (typeof client?.evalsha !== 'function' || typeof client.duplicate !== 'function') {
-    misconfigured(`client is ${describeClient(client)}; expected a Redis of ioredis`, 'pass new Redis(…), or a url');
+    misconfigured(
+      WHERE,
+      `client is ${describeClient(client)}; expected a Redis of ioredis`,
+      'pass new Redis(…), or a url',
+    );
   }
   if (client.isCluster === true) {
-    misconfigured('client is a Cluster', 'pass a Redis of a single server or of Sentinel, or a url');
+    misconfigured(WHERE, 'client is a Cluster', 'pass a Redis of a single server or of Sentinel, or a url');
   }
   return client;
 }

@@ -45,7 +45,11 @@ export class Connection {
       return;
     }
     const ended = new Promise<void>((resolve) => client.once('end', () => resolve()));
-    if (client.status === 'ready') await within(DISCONNECT_TIMEOUT_MS, client.quit().then(() => ended, toError));
+    if (client.status === 'ready')
+      await within(
+        DISCONNECT_TIMEOUT_MS,
+        client.quit().then(() => ended, toError),
+      );
     if (client.status === 'end') return;
     const emitsEnd = client.status !== 'reconnecting';
     client.disconnect();

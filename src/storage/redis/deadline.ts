@@ -56,7 +56,8 @@ export class Deadline {
   private watch(delayMs: number): void {
     this.watching = true;
     // Answers that arrived while the event loop was busy are read after its timers: they get their turn first.
-    const atTime = () => setImmediate(() => this.failOverdue()).unref();
+    // (An immediate that is unref'd would wait for other events: this one lasts no longer than the turn anyway.)
+    const atTime = () => setImmediate(() => this.failOverdue());
     outsideRequests(() => setTimeout(atTime, delayMs).unref());
   }
 

@@ -1,6 +1,6 @@
 import type { RedisOptions } from 'ioredis';
-import { describeValue } from '../../core/errors.js';
-import { clientFrom, misconfigured } from './client-source.js';
+import { describeValue, misconfigured } from '../../core/errors.js';
+import { clientFrom, WHERE } from './client-source.js';
 import type { RedisClient } from './client.js';
 
 /** Where the storage writes the few lines that an operator should read. */
@@ -78,11 +78,12 @@ const PREFIX = /^[\x21-\x7a\x7c\x7e]{0,64}$/;
 /** The options with their defaults; nothing is connected. @throws RateLimitConfigurationError */
 export function checkedRedisOptions(options: RedisStorageOptions): CheckedRedisOptions {
   if (typeof options !== 'object' || options === null) {
-    misconfigured(`the options are ${describeValue(options)}; expected an object`, 'pass { url: … }');
+    misconfigured(WHERE, `the options are ${describeValue(options)}; expected an object`, 'pass { url: … }');
   }
   for (const option of Object.keys(options)) {
     if (OPTIONS.includes(option)) continue;
     misconfigured(
+      WHERE,
       `there is no option ${describeValue(option)}`,
       `the options are ${OPTIONS.join(', ')}; correct or remove it`,
     );
@@ -90,21 +91,24 @@ export function checkedRedisOptions(options: RedisStorageOptions): CheckedRedisO
   const { prefix = 'rl:', deadlineMs = 50, logger = console, reuseConnection = false } = options;
   if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {
     misconfigured(
+      WHERE,
       `prefix is ${describeValue(prefix)}; expected at most 64 visible ASCII characters without braces`,
       'choose a short name such as "rl:"',
     );
   }
   if (!Number.isInteger(deadlineMs) || deadlineMs < 5 || deadlineMs > 10_000) {
     misconfigured(
+      WHERE,
       `deadlineMs is ${describeValue(deadlineMs)}; expected an integer from 5 to 10000`,
       'write the milliseconds that a request may wait for Redis, or leave it out for 50',
     );
   }
   if (typeof logger?.warn !== 'function') {
-    misconfigured(`logger is ${describeValue(logger)}; expected an object with warn(message)`, 'leave it out');
+    misconfigured(WHERE, `logger is ${describeValue(logger)}; expected an object with warn(message)`, 'leave it out');
   }
   if (typeof reuseConnection !== 'boolean' || (reuseConnection && options.client === undefined)) {
     misconfigured(
+      WHERE,
       `reuseConnection is ${describeValue(reuseConnection)}; expected true or false, and true only beside client`,
       'pass the client whose connection is to be used, or leave it out',
     );

@@ -1,0 +1,47 @@
+/** Tokens and the time in which an empty bucket becomes full again. */
+export interface CapacityPerSeconds {
+  /** Tokens a full bucket holds: the largest burst. Integer ≥ 1. */
+  readonly capacity: number;
+  /** Seconds to refill from empty to full. Integer from 1 to 31 622 400 (366 days). */
+  readonly perSeconds: number;
+  readonly refillTokens?: undefined;
+  readonly refillSeconds?: undefined;
+  /** Tokens arrive in whole steps every so many seconds instead of evenly. Integer ≥ 1; each step must bring whole tokens. */
+  readonly refillEverySeconds?: number;
+}
+
+/** Tokens and a refill that is stated on its own: `refillTokens` more every `refillSeconds`, evenly. */
+export interface CapacityAndRefill {
+  /** Tokens a full bucket holds: the largest burst. Integer ≥ 1. */
+  readonly capacity: number;
+  /** Tokens that arrive in `refillSeconds`. Integer ≥ 1. */
+  readonly refillTokens: number;
+  /** Seconds in which `refillTokens` arrive. Integer from 1 to 31 622 400 (366 days). */
+  readonly refillSeconds: number;
+  readonly perSeconds?: undefined;
+  /** Tokens arrive in whole steps every so many seconds instead of evenly. Integer ≥ 1; each step must bring whole tokens. */
+  readonly refillEverySeconds?: number;
+}
+
+/** What a bucket holds and how it refills. */
+export type BucketShape = CapacityPerSeconds | CapacityAndRefill;
+
+/** A rule to be checked: its shape, its name and the place it is declared at. */
+export type PolicyDefinition = BucketShape & {
+  /** A letter, then up to 63 letters, digits, `_`, `.` or `-`. Default: `default`. */
+  readonly name?: string;
+  /** Where the policy is declared; with name and subject it identifies a bucket. Default: `''`, the application itself. */
+  readonly place?: string;
+};
+
+/** The option names that describe a bucket, for callers that check for misspelt ones. */
+export const BUCKET_SHAPE_KEYS: readonly string[] = [
+  'capacity',
+  'perSeconds',
+  'refillTokens',
+  'refillSeconds',
+  'refillEverySeconds',
+];
+
+/** The name of a limit that was given none. */
+export const DEFAULT_POLICY_NAME = 'default';

@@ -1,0 +1,78 @@
+import { type BucketShape, DEFAULT_POLICY_NAME, type PolicyDefinition } from './bucket-shape.js';
+import { describeValue, misconfigured } from './errors.js';
+
+/** The most units an empty bucket may owe: debt stays at most twice this, so doubles (here and in Lua) hold it exactly. */
+export const MAX_CAPACITY_UNITS = 2 ** 51;
+const MAX_PERIOD_SECONDS = 366 * 86_400;
+/** Valid both as a structured-field String and as a Token, which a coming draft of the RateLimit fields wants. */
+const NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
+
+export type Fail = (problem: string, remedy: string) => never;
+
+export function failAt(definition: PolicyDefinition, where: string): Fail {
+  const name = describeValue(definition.name ?? DEFAULT_POLICY_NAME);
+  return (problem, remedy) => misconfigured(`Policy ${name} (${where})`, problem, remedy);
+}
+
+export function checkedName(name: string, fail: Fail): string {
+  if (typeof name !== 'string' || !NAME.test(name)) {
+    fail(
+      `the name is ${describeValue(name)}; expected a letter and then at most 63 letters, digits, "_", "." or "-"`,
+      'rename the policy; the name is sent in the RateLimit header fields',
+    );
+  }
+  return name;
+}
+
+export function checkedInteger(option: string, value: unknown, min: number, max: number, fail: Fail): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
+    fail(
+      `${option} is ${describeValue(value)}; expected an integer from ${min} to ${max}`,
+      typeof value === 'string'
+        ? 'pass a number, for example Number(process.env.…) checked by your configuration'
+        : `write ${option} as a whole number of ${option.endsWith('Seconds') ? 'seconds' : 'tokens'}`,
+    );
+  }
+  return value;
+}
+
+export function checkedRefill(definition: PolicyDefinition, fail: Fail): [tokens: number, seconds: number] {
+  const { capacity, perSeconds, refillTokens, refillSeconds }: { [option in keyof BucketShape]: unknown } = definition;
+  const separate = refillTokens !== undefined || refillSeconds !== undefined;
+  if (separate && perSeconds !== undefined) {
+    fail(
+      `perSeconds (${describeValue(perSeconds)}) stands beside refillTokens or refillSeconds`,
+      'state the refill once: either perSeconds, or refillTokens with refillSeconds',
+    );
+  }
+  if (!separate && perSeconds === undefined) {
+    fail('the refill is missing', 'add perSeconds (seconds from empty to full), or refillTokens and refillSeconds');
+  }
+  return separate
+    ? [
+        checkedInteger('refillTokens', refillTokens, 1, 2 ** 51, fail),
+        checkedInteger('refillSeconds', refillSeconds, 1, MAX_PERIOD_SECONDS, fail),
+      ]
+    : [capacity as number, checkedInteger('perSeconds', perSeconds, 1, MAX_PERIOD_SECONDS, fail)];
+}
+
+export function checkedInterval(everySeconds: unknown, tokens: number, seconds: number, fail: Fail): number {
+  if (everySeconds === undefined) return 0;
+  const every = checkedInteger('refillEverySeconds', everySeconds, 1, MAX_PERIOD_SECONDS, fail);
+  // BigInt: the product of two valid options can pass 2^53, and this runs once per policy.
+  const tokensTimesSeconds = BigInt(tokens) * BigInt(every);
+  if (tokensTimesSeconds % BigInt(seconds) !== 0n) {
+    fail(
+      `refillEverySeconds is ${every}, which brings ${tokens} × ${every} / ${seconds} tokens a step; expected whole tokens`,
+      'choose a step in which whole tokens arrive, for example the whole period',
+    );
+  }
+  // Units that drain in one step; the same bound as for the capacity keeps waits exact.
+  if (tokensTimesSeconds * 1_000_000n > BigInt(MAX_CAPACITY_UNITS)) {
+    fail(
+      `refillEverySeconds is ${every}, which brings ${tokensTimesSeconds / BigInt(seconds)} tokens a step: too many to count exactly`,
+      'choose a shorter step or fewer tokens',
+    );
+  }
+  return every * 1_000_000;
+}

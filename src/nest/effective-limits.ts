@@ -1,0 +1,57 @@
+import { describeValue, misconfigured } from '../core/errors.js';
+import type { PlannedCharge } from './policy-registry.js';
+import type { SkipDeclaration } from './rate-limit.declaration.js';
+
+/** The limits of one route while its places are read from far to near. Names differ by more than their case. */
+export class EffectiveLimits {
+  private readonly byName = new Map<string, PlannedCharge>();
+
+  add(limit: PlannedCharge): void {
+    // Kept in its old position, a nearer limit would be listed where the farther one was declared.
+    this.byName.delete(limit.policy.name);
+    this.byName.set(limit.policy.name, limit);
+  }
+
+  skip(skip: SkipDeclaration, limitsHere: readonly PlannedCharge[], where: string): void {
+    const clash = limitsHere.find(({ policy }) => skip === 'all' || skip.includes(policy.name));
+    if (clash !== undefined) {
+      misconfigured(
+        where,
+        `it lifts ${describeValue(clash.policy.name)}, which @RateLimit sets on the same target`,
+        'remove one of the two; to lift only the limits of farther places, name them: @SkipRateLimit(name)',
+      );
+    }
+    if (skip === 'all') return this.byName.clear();
+    for (const name of skip) {
+      if (this.byName.delete(name)) continue;
+      const known = [...this.byName.keys()].map((key) => `"${key}"`).join(', ') || 'none';
+      misconfigured(
+        where,
+        `no limit named ${describeValue(name)} reaches this target (there: ${known})`,
+        'correct the name or remove it',
+      );
+    }
+  }
+
+  list(where: string): readonly PlannedCharge[] {
+    const limits = [...this.byName.values()];
+    rejectRepeatedNames(limits, where);
+    return limits;
+  }
+}
+
+/** Case-insensitively, as the coming draft of the RateLimit fields compares names. */
+export function rejectRepeatedNames(limits: readonly PlannedCharge[], where: string): void {
+  const seen = new Map<string, string>();
+  for (const { policy } of limits) {
+    const twin = seen.get(policy.name.toLowerCase());
+    if (twin !== undefined) {
+      misconfigured(
+        where,
+        `two limits are named ${describeValue(twin)} and ${describeValue(policy.name)}`,
+        'give each a name of its own: @RateLimit(capacity, perSeconds, { name })',
+      );
+    }
+    seen.set(policy.name.toLowerCase(), policy.name);
+  }
+}

@@ -1,0 +1,49 @@
+import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency, Provider, Type } from '@nestjs/common';
+import { misconfigured } from '../core/errors.js';
+import {
+  RATE_LIMIT_OPTIONS,
+  type RateLimitModuleOptions,
+  type RateLimitOptionsFactory,
+  resolveOptions,
+} from './rate-limit.options.js';
+
+/** What `RateLimitModule.forRootAsync` takes: exactly one of the three ways to come by options. */
+export interface RateLimitModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
+  readonly useFactory?: (
+    // Injected values have whatever types the application gives them.
+    ...injected: never[]
+  ) => RateLimitModuleOptions | Promise<RateLimitModuleOptions>;
+  readonly inject?: (InjectionToken | OptionalFactoryDependency)[];
+  readonly useClass?: Type<RateLimitOptionsFactory>;
+  readonly useExisting?: InjectionToken<RateLimitOptionsFactory>;
+}
+
+const OPTIONS_FACTORY = Symbol.for('nestjs-token-bucket:options-factory');
+
+/** The providers that make the resolved options. */
+export function asyncProviders(options: RateLimitModuleAsyncOptions): Provider[] {
+  const { useFactory, useClass, useExisting, inject = [] } = options;
+  const where = 'RateLimitModule.forRootAsync';
+  if ([useFactory, useClass, useExisting].filter((way) => way !== undefined).length !== 1) {
+    misconfigured(where, 'expected exactly one of useFactory, useClass and useExisting', 'keep one of the three');
+  }
+  if (useFactory !== undefined) {
+    const make = useFactory as (
+      ...injected: unknown[]
+    ) => ReturnType<NonNullable<RateLimitModuleAsyncOptions['useFactory']>>;
+    return [
+      {
+        provide: RATE_LIMIT_OPTIONS,
+        useFactory: async (...injected: unknown[]) => resolveOptions(await make(...injected), where),
+        inject,
+      },
+    ];
+  }
+  const fromFactory: Provider = {
+    provide: RATE_LIMIT_OPTIONS,
+    useFactory: async (factory: RateLimitOptionsFactory) =>
+      resolveOptions(await factory.createRateLimitOptions(), where),
+    inject: [useExisting ?? OPTIONS_FACTORY],
+  };
+  return useClass === undefined ? [fromFactory] : [{ provide: OPTIONS_FACTORY, useClass }, fromFactory];
+}
