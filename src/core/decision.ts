@@ -50,7 +50,9 @@ export class PolicyDecision {
   /** Milliseconds, exact to the µs, until the bucket holds one whole token more; 0 when it is full. */
   get nextTokenAfterMs(): number {
     const { policy } = this.charge;
-    return this.millisUntilDrained(this.debtUnits - (policy.capacity - this.remaining - 1) * policy.refillMicros);
+    // The debt at which the bucket holds one whole token more than now.
+    const debtThen = (policy.capacity - this.remaining - 1) * policy.refillMicros;
+    return debtThen < 0 ? 0 : this.millisUntilDrained(this.debtUnits - debtThen);
   }
 
   /** Milliseconds, exact to the µs, in which the tokens that are left would arrive: spread over them, they never run out. */
