@@ -16,6 +16,7 @@ import type { HttpRequest } from './subjects/subject.js';
 export class AddressTrust {
   private readonly watch = new ForwardedHeaderWatch((message) => new Logger('RateLimit').warn(message));
   private trust: ProxyTrust = 'unknown';
+  private triedRequest = false;
 
   constructor(@Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost) {}
 
@@ -30,7 +31,10 @@ export class AddressTrust {
 
   /** To be shown every request that is limited by address: what start could not tell, the first forwarded one can. */
   check(request: HttpRequest, planned: PlannedCharge): void {
-    if (this.trust === 'unknown' && request.headers['x-forwarded-for'] !== undefined) this.trust = trustOf(request);
+    if (this.trust === 'unknown' && !this.triedRequest && request.headers['x-forwarded-for'] !== undefined) {
+      this.triedRequest = true;
+      this.trust = trustOf(request);
+    }
     this.rejectUnlimited(planned);
     this.watch.check(request);
   }

@@ -2,8 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { BUCKET_SHAPE_KEYS } from '../core/bucket-shape.js';
 import { describeValue, misconfigured } from '../core/errors.js';
 import { placeOf, Policy } from '../core/policy.js';
-import type { LimitDefinition } from './rate-limit.declaration.js';
-import { RATE_LIMIT_OPTIONS, rejectUnknownOptions, type ResolvedRateLimitOptions } from './rate-limit.options.js';
+import type { LimitDefinition, SharedPolicyUse } from './rate-limit.declaration.js';
+import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
+import { checkOptions } from './subjects/options.js';
 import { type SubjectResolver, toSubjectResolver } from './subjects/subject.js';
 
 /** What a route is charged for one of its limits. */
@@ -17,6 +18,7 @@ export interface PlannedCharge {
 
 const LIMIT_KEYS = [...BUCKET_SHAPE_KEYS, 'name', 'by', 'cost', 'id'];
 const SHARED_POLICY_KEYS = [...BUCKET_SHAPE_KEYS, 'by', 'cost', 'usedInCode'];
+const SHARED_POLICY_USE_KEYS = ['cost'];
 
 /** Every policy of the application, made once per place; finds two that claim one bucket but disagree. */
 @Injectable()
@@ -34,7 +36,7 @@ export class PolicyRegistry {
     }
     for (const [name, definition] of Object.entries(options.policies)) {
       const at = `${where} policies.${name}`;
-      rejectUnknownOptions(definition, SHARED_POLICY_KEYS, at);
+      checkOptions(definition, SHARED_POLICY_KEYS, at);
       this.shared.set(name, this.claim(this.planned({ ...definition, name }, '', at)));
     }
   }
@@ -46,7 +48,7 @@ export class PolicyRegistry {
 
   /** A limit declared at `place`, or at the place that its `id` stands for; nearer ones may still replace or lift it. */
   own(definition: LimitDefinition, place: () => string, where: string): PlannedCharge {
-    rejectUnknownOptions(definition, LIMIT_KEYS, where);
+    checkOptions(definition, LIMIT_KEYS, where);
     const { id } = definition;
     if (id === undefined) return this.planned(definition, place(), where);
     if (typeof id !== 'string' || id === '') {
@@ -61,7 +63,7 @@ export class PolicyRegistry {
   }
 
   /** The shared policy of this name, with the cost of this use. */
-  use(name: string, cost: number | undefined, where: string): PlannedCharge {
+  use(name: string, use: SharedPolicyUse, where: string): PlannedCharge {
     const planned = this.shared.get(name);
     if (planned === undefined) {
       const known = [...this.shared.keys()].map((key) => `"${key}"`).join(', ') || 'none';
@@ -71,7 +73,9 @@ export class PolicyRegistry {
         `declare it under policies in ${this.options.where} (declared: ${known}), or give numbers: @RateLimit(capacity, perSeconds)`,
       );
     }
+    checkOptions(use, SHARED_POLICY_USE_KEYS, where);
     this.named.add(name);
+    const { cost } = use;
     return cost === undefined ? planned : { ...planned, cost: checkedCost(cost, planned.policy, where), where };
   }
 
@@ -113,7 +117,7 @@ export class PolicyRegistry {
     const policy = new Policy({ ...definition, place }, where);
     return {
       policy,
-      subject: definition.by === undefined ? this.options.by : toSubjectResolver(definition.by),
+      subject: definition.by === undefined ? this.options.by : toSubjectResolver(definition.by, `${where} by`),
       cost: checkedCost(definition.cost ?? 1, policy, where),
       where,
     };

@@ -6,6 +6,7 @@ import {
   type RateLimitOptionsFactory,
   resolveOptions,
 } from './rate-limit.options.js';
+import { checkOptions } from './subjects/options.js';
 
 /** What `RateLimitModule.forRootAsync` takes: exactly one of the three ways to come by options. */
 export interface RateLimitModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
@@ -18,12 +19,14 @@ export interface RateLimitModuleAsyncOptions extends Pick<ModuleMetadata, 'impor
   readonly useExisting?: InjectionToken<RateLimitOptionsFactory>;
 }
 
+const KNOWN: readonly string[] = ['imports', 'useFactory', 'inject', 'useClass', 'useExisting'];
 const OPTIONS_FACTORY = Symbol.for('nestjs-token-bucket:options-factory');
 
 /** The providers that make the resolved options. */
 export function asyncProviders(options: RateLimitModuleAsyncOptions): Provider[] {
-  const { useFactory, useClass, useExisting, inject = [] } = options;
   const where = 'RateLimitModule.forRootAsync';
+  checkOptions(options, KNOWN, where);
+  const { useFactory, useClass, useExisting, inject = [] } = options;
   if ([useFactory, useClass, useExisting].filter((way) => way !== undefined).length !== 1) {
     misconfigured(where, 'expected exactly one of useFactory, useClass and useExisting', 'keep one of the three');
   }

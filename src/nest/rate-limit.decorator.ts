@@ -1,6 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Decision } from '../core/decision.js';
-import { describeValue, RateLimitConfigurationError } from '../core/errors.js';
+import { misconfigured } from '../core/errors.js';
 import {
   type LimitDeclaration,
   type LimitDefinition,
@@ -66,8 +66,11 @@ function declare(decorator: string, key: string, value: unknown): MethodDecorato
   return (target: object, property?: string | symbol, descriptor?: { readonly value?: unknown }) => {
     const holder: unknown = property === undefined ? target : descriptor?.value;
     if (typeof holder !== 'function') {
-      throw new RateLimitConfigurationError(
-        `@${decorator} stands on ${describeValue(String(property))}, which is not a method. Remedy: put it on a controller or on one of its methods.`,
+      const owner = typeof target === 'function' ? target.name : target.constructor.name;
+      misconfigured(
+        `@${decorator} on ${owner}.${String(property)}`,
+        'it stands on what is not a method',
+        'put it on a controller or on one of its methods',
       );
     }
     // Only the target's own list, copied: a subclass never writes into its parent's.

@@ -6,6 +6,7 @@ import { RateLimitStorage } from '../core/storage.js';
 import { type HeadersOptions, type ResolvedHeadersOptions, resolveHeadersOptions } from './headers/headers.options.js';
 import type { LimitDefinition, LimitOptions } from './rate-limit.declaration.js';
 import { ip } from './subjects/ip.js';
+import { checkOptions } from './subjects/options.js';
 import { type Subject, type SubjectResolver, toSubjectResolver } from './subjects/subject.js';
 
 /**
@@ -65,10 +66,7 @@ const KNOWN: readonly string[] = ['storage', 'default', 'policies', 'by', 'heade
 
 /** @throws RateLimitConfigurationError for a misspelt option or a value of the wrong kind. */
 export function resolveOptions(options: RateLimitModuleOptions, where: string): ResolvedRateLimitOptions {
-  if (typeof options !== 'object' || options === null) {
-    misconfigured(where, `the options are ${describeValue(options)}`, 'pass an object, or nothing for the defaults');
-  }
-  rejectUnknownOptions(options, KNOWN, where);
+  checkOptions(options, KNOWN, where);
   const { storage, body = 'nest', global = true, policies = {} } = options;
   if (storage !== undefined && !isStorage(storage)) {
     misconfigured(
@@ -90,7 +88,7 @@ export function resolveOptions(options: RateLimitModuleOptions, where: string): 
     storage,
     default: options.default,
     policies,
-    by: toSubjectResolver(options.by ?? ip()),
+    by: toSubjectResolver(options.by ?? ip(), `${where} by`),
     headers: resolveHeadersOptions(options.headers, `${where} headers`),
     body,
     global,
@@ -98,21 +96,12 @@ export function resolveOptions(options: RateLimitModuleOptions, where: string): 
   };
 }
 
-/** A misspelt option would otherwise be a default that nobody asked for. */
-export function rejectUnknownOptions(options: object, known: readonly string[], where: string): void {
-  for (const key of Object.keys(options)) {
-    if (!known.includes(key)) {
-      misconfigured(where, `unknown option ${describeValue(key)}`, `the options are ${known.join(', ')}`);
-    }
-  }
-}
-
 /** By its methods, not its class: a storage may come from another copy of this package. */
-function isStorage(value: object): boolean {
+function isStorage(value: unknown): boolean {
   return (
     value instanceof RateLimitStorage ||
     ['consume', 'peek', 'refund', 'reset'].every(
-      (method) => typeof (value as Record<string, unknown>)[method] === 'function',
+      (method) => typeof (value as Record<string, unknown> | null)?.[method] === 'function',
     )
   );
 }

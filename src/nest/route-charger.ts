@@ -60,7 +60,10 @@ export class RouteCharger {
         charges.push({ policy, subject: who, cost });
       } else {
         late = true;
-        charges.push(who.then((found) => ({ policy, subject: found, cost })));
+        const charge = who.then((found) => ({ policy, subject: found, cost }));
+        // The next subject may throw before anybody waits for this one, and an unheard rejection ends the process.
+        charge.catch(() => {});
+        charges.push(charge);
       }
     }
     return late ? Promise.all(charges.map((charge) => Promise.resolve(charge))) : (charges as Charge[]);

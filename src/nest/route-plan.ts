@@ -8,7 +8,6 @@ import {
   type SkipDeclaration,
   SKIPS_METADATA,
 } from './rate-limit.declaration.js';
-import { rejectUnknownOptions } from './rate-limit.options.js';
 
 type Handler = ReturnType<ExecutionContext['getHandler']>;
 
@@ -76,8 +75,7 @@ export class RoutePlans {
 
   private plan(declaration: LimitDeclaration, where: string, place: () => string): PlannedCharge {
     if (declaration.kind === 'own') return this.registry.own(declaration.definition, place, where);
-    rejectUnknownOptions(declaration.use, ['cost'], where);
-    return this.registry.use(declaration.policyName, declaration.use.cost, where);
+    return this.registry.use(declaration.policyName, declaration.use, where);
   }
 }
 
@@ -109,7 +107,10 @@ function own(target: object, key: string): readonly unknown[] {
 /** Whether a class or one of its methods carries `@RateLimit`. */
 export function declaresLimits(type: Type): boolean {
   const methods = Object.values(Object.getOwnPropertyDescriptors((type.prototype ?? {}) as object));
-  return [type, ...methods.map(({ value }): unknown => value)].some(
-    (target) => typeof target === 'function' && Reflect.hasOwnMetadata(LIMITS_METADATA, target),
-  );
+  return [type, ...methods.map(({ value }): unknown => value)].some(carriesLimits);
+}
+
+/** Whether `@RateLimit` stands on this very class or method. */
+export function carriesLimits(target: unknown): boolean {
+  return typeof target === 'function' && Reflect.hasOwnMetadata(LIMITS_METADATA, target);
 }

@@ -7,7 +7,7 @@ import { ControllerPlaces } from './controller-places.js';
 import { MountCheck } from './mount-check.js';
 import { PolicyRegistry } from './policy-registry.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
-import { declaresLimits, type RoutePlan, RoutePlans } from './route-plan.js';
+import { carriesLimits, declaresLimits, type RoutePlan, RoutePlans } from './route-plan.js';
 
 /** Compiles every route when the application starts, so that nothing is misconfigured silently. */
 @Injectable()
@@ -51,6 +51,7 @@ export class StartCheck {
       const isRoute = Reflect.hasMetadata(PATH_METADATA, handler);
       const plan = isRoute ? this.plans.of(controller, handler, name) : undefined;
       if (plan !== undefined) yield plan;
+      else if (!isRoute && carriesLimits(handler)) this.warnOfIdleHandler(`${controller.name}.${name}`);
     }
   }
 
@@ -71,6 +72,10 @@ export class StartCheck {
     this.logger.warn(
       `${this.options.where}: no route is limited. Add a default limit, or @RateLimit(capacity, perSeconds) to a controller or handler.`,
     );
+  }
+
+  private warnOfIdleHandler(handler: string): void {
+    this.logger.warn(`@RateLimit on ${handler} has no effect yet: it is no route, and only HTTP handlers are limited.`);
   }
 
   private warnOfIdleDecorators(): void {

@@ -97,10 +97,11 @@ describe('RateLimit and RateLimit-Policy', () => {
     expect(headers['RateLimit']).toBe('"default";r=7');
   });
 
-  it('sends no empty list', () => {
+  it('sends no empty list and no wait of 0, should nobody own up to a refusal', () => {
     const headers = headersOf(denied(holding(7, tenPerMinute)));
     expect(headers).not.toHaveProperty('RateLimit');
     expect(headers['RateLimit-Policy']).toBe('"default";q=10;w=60');
+    expect(headers['Retry-After']).toBe('1');
   });
 
   it.each([
