@@ -23,8 +23,11 @@ export function encodePart(part: string): string {
  */
 export function mapKey(subject: string): string {
   if (subject.length > LONGEST_PLAIN_PART) return `#h${digest(subject)}`;
-  const first = subject.charCodeAt(0);
-  return first === 0x23 || (first >= 0x30 && first <= 0x39) ? `#s${subject}` : subject;
+  return isHashOrDigit(subject.charCodeAt(0)) ? `#s${subject}` : subject;
+}
+
+function isHashOrDigit(unit: number): boolean {
+  return unit === 0x23 || (unit >= 0x30 && unit <= 0x39);
 }
 
 /** UTF-16 bytes, not UTF-8: lone surrogates would all become the same replacement character. */

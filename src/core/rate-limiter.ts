@@ -104,19 +104,27 @@ function isList<T>(value: T | readonly T[]): value is readonly T[] {
 const NO_RECEIPTS: readonly Receipt[] = [];
 
 function toDecision(charges: readonly Charge[], reply: StorageReply, taken: boolean): Decision {
+  const { allowed } = reply;
+  // Most requests make one charge, and what it says is what the whole request was told.
   const policies =
     charges.length === 1
-      ? [policyDecision(charges[0]!, reply, 0)]
-      : charges.map((charge, index) => policyDecision(charge, reply, index));
-  return new Decision(reply.allowed, policies, reply.allowed && taken ? undefined : NO_RECEIPTS);
+      ? [new PolicyDecision(charges[0]!, allowed, reply.debtUnits[0]!, reply.nowMicros)]
+      : toPolicyDecisions(charges, reply);
+  return new Decision(allowed, policies, allowed && taken ? undefined : NO_RECEIPTS);
 }
 
-function policyDecision(
-  charge: Charge,
+function toPolicyDecisions(
+  charges: readonly Charge[],
   { allowed, nowMicros, debtUnits }: StorageReply,
-  index: number,
-): PolicyDecision {
-  const debt = debtUnits[index]!;
-  const fits = allowed || debt + costUnits(charge.policy, charge.cost) <= charge.policy.capacityUnits;
-  return new PolicyDecision(charge, fits, debt, nowMicros);
+): PolicyDecision[] {
+  return charges.map((charge, i) => {
+    const { policy, cost } = charge;
+    const debt = debtUnits[i]!;
+    return new PolicyDecision(
+      charge,
+      allowed || debt + costUnits(policy, cost) <= policy.capacityUnits,
+      debt,
+      nowMicros,
+    );
+  });
 }

@@ -1,4 +1,5 @@
-import { Policy, type PolicyDefinition } from '../../src/core/policy.js';
+import type { PolicyDefinition } from '../../src/core/bucket-shape.js';
+import { Policy } from '../../src/core/policy.js';
 
 const DAY = 86_400;
 

@@ -33,7 +33,9 @@ export async function deleteUnder(client: Redis, prefix: string): Promise<void> 
 /** Every byte that is kept under the prefix, and when it will be gone. */
 export async function stateUnder(client: Redis, prefix: string): Promise<string> {
   const lines: string[] = [];
-  for (const key of (await keysUnder(client, prefix)).sort()) {
+  const keys = await keysUnder(client, prefix);
+  keys.sort();
+  for (const key of keys) {
     const dump = await client.dumpBuffer(key);
     lines.push(`${key} ${dump?.toString('hex')} until ${await client.pexpiretime(key)}`);
   }

@@ -2,30 +2,31 @@ import { arrivalMicros, arrivalRemainder, debtUnits } from '../../core/algorithm
 import type { Policy } from '../../core/policy.js';
 import type { BucketTable } from './bucket-table.js';
 
-const SMALLEST_CAPACITY = 1024;
+const SMALLEST_LENGTH = 1024;
 
 /**
- * The state of all buckets, one slot each, in typed arrays without gaps: 8 bytes a bucket for the arrival time, 16 more
- * from the first policy on whose refill is no whole number of microseconds per token. Every operation is O(1).
+ * The state of all buckets, one slot each, in arrays without gaps: 8 bytes a bucket for the arrival time, 16 more once
+ * a policy is met whose refill is no whole number of microseconds per token. No operation depends on the capacity.
  */
 export class BucketSlab {
   /** Slots in use: 0 to `size − 1`. */
   size = 0;
 
-  private arrivals = new Float64Array(0);
+  private arrivals: Float64Array;
   private remainders: Float64Array | undefined;
-  /** The refill that a remainder counts in; a policy that was changed since must not take it for its own. */
+  /** The refill in whose units a remainder counts: a policy that was changed since must not take it for its own. */
   private remainderRefills: Float64Array | undefined;
   private readonly keys: string[] = [];
   private readonly tables: BucketTable[] = [];
 
   constructor(private readonly maxKeys: number) {
-    this.resize(Math.min(SMALLEST_CAPACITY, maxKeys));
+    this.arrivals = new Float64Array(Math.min(SMALLEST_LENGTH, maxKeys));
   }
 
   /** Debt of the bucket in units, read by this policy at this tick. */
   debtUnits(slot: number, policy: Policy, tick: number): number {
     const arrival = this.arrivals[slot]!;
+    if (arrival - tick > policy.maxAheadMicros) return this.empty(slot, policy, tick);
     return this.remainders === undefined
       ? debtUnits(policy, arrival, 0, tick)
       : this.debtUnitsWithRemainder(slot, policy, arrival, tick);
@@ -43,7 +44,7 @@ export class BucketSlab {
     return intervalMicros === 0 ? arrival : Math.ceil(arrival / intervalMicros) * intervalMicros;
   }
 
-  /** A slot for a new bucket; its state is whatever the caller writes next. */
+  /** A slot for a new bucket, whose state is to be written next. */
   add(table: BucketTable, key: string): number {
     const slot = this.size;
     if (slot === this.arrivals.length) this.resize(Math.min(slot * 2, this.maxKeys));
@@ -54,24 +55,21 @@ export class BucketSlab {
     return slot;
   }
 
-  /** Forgets the bucket; the last one moves into its slot. Answers the table it was in. */
+  /** Forgets the bucket; the last one moves into its slot. Answers the table that it was in. */
   remove(slot: number): BucketTable {
-    const last = --this.size;
     const table = this.tables[slot]!;
     table.slots.delete(this.keys[slot]!);
     const lastKey = this.keys.pop()!;
     const lastTable = this.tables.pop()!;
-    if (slot !== last) {
-      this.keys[slot] = lastKey;
-      this.tables[slot] = lastTable;
-      lastTable.slots.set(lastKey, slot);
-      this.arrivals[slot] = this.arrivals[last]!;
-      if (this.remainders !== undefined) {
-        this.remainders[slot] = this.remainders[last]!;
-        this.remainderRefills![slot] = this.remainderRefills![last]!;
-      }
-    }
+    const last = --this.size;
+    if (slot !== last) this.move(last, slot, lastTable, lastKey);
     return table;
+  }
+
+  /** Gives memory back after a flood: halved once at a time, and only when it would still be half empty then. */
+  shrink(): void {
+    const { length } = this.arrivals;
+    if (length > SMALLEST_LENGTH && this.size < length / 4) this.resize(Math.ceil(length / 2));
   }
 
   private debtUnitsWithRemainder(slot: number, policy: Policy, arrival: number, tick: number): number {
@@ -81,6 +79,15 @@ export class BucketSlab {
       : debtUnits(policy, arrival + 1, 0, tick);
   }
 
+  /**
+   * No charge of this policy left the bucket so far in debt: its limit was changed. It counts as empty from now on; left
+   * as it is, it would refuse for longer than any bucket of the policy takes to refill.
+   */
+  private empty(slot: number, policy: Policy, tick: number): number {
+    this.write(slot, policy, tick, policy.capacityUnits);
+    return policy.capacityUnits;
+  }
+
   private writeRemainder(slot: number, policy: Policy, debt: number): void {
     this.remainders ??= new Float64Array(this.arrivals.length);
     this.remainderRefills ??= new Float64Array(this.arrivals.length);
@@ -88,20 +95,25 @@ export class BucketSlab {
     this.remainderRefills[slot] = policy.refillTokens;
   }
 
-  /** Hands memory back after a flood: one halving at a time, and only far below the mark, so that it never thrashes. */
-  shrink(): void {
-    const capacity = this.arrivals.length;
-    if (capacity > SMALLEST_CAPACITY && this.size < capacity / 4) this.resize(Math.ceil(capacity / 2));
+  private move(from: number, to: number, table: BucketTable, key: string): void {
+    this.keys[to] = key;
+    this.tables[to] = table;
+    table.slots.set(key, to);
+    this.arrivals[to] = this.arrivals[from]!;
+    if (this.remainders === undefined) return;
+    this.remainders[to] = this.remainders[from]!;
+    this.remainderRefills![to] = this.remainderRefills![from]!;
   }
 
-  private resize(capacity: number): void {
-    const resized = (old: Float64Array) => {
-      const copy = new Float64Array(capacity);
-      copy.set(old.subarray(0, this.size));
-      return copy;
-    };
-    this.arrivals = resized(this.arrivals);
-    this.remainders &&= resized(this.remainders);
-    this.remainderRefills &&= resized(this.remainderRefills);
+  private resize(length: number): void {
+    this.arrivals = resized(this.arrivals, length);
+    this.remainders &&= resized(this.remainders, length);
+    this.remainderRefills &&= resized(this.remainderRefills, length);
   }
+}
+
+function resized(numbers: Float64Array, length: number): Float64Array {
+  const copy = new Float64Array(length);
+  copy.set(length < numbers.length ? numbers.subarray(0, length) : numbers);
+  return copy;
 }

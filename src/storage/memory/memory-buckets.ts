@@ -1,4 +1,6 @@
+import { tickMicros } from '../../core/algorithms/token-bucket.js';
 import { mapKey } from '../../core/bucket-key.js';
+import type { Bucket } from '../../core/charge.js';
 import type { Policy } from '../../core/policy.js';
 import { BucketSlab } from './bucket-slab.js';
 import { BucketTables } from './bucket-table.js';
@@ -6,10 +8,10 @@ import { ownCopy } from './own-copy.js';
 
 /** Slots looked at when a bucket must go; more would choose better and cost every insertion at the cap. */
 const EVICTION_CANDIDATES = 8;
-/** Two a new bucket: the sweep then passes all slots in half as many insertions as there are buckets. */
+/** Two per new bucket: the sweep then passes all slots within half as many insertions. */
 const SLOTS_SWEPT_PER_INSERTION = 2;
 
-/** At most `maxKeys` buckets that are not full, found by policy and subject. A full bucket is as good as absent. */
+/** At most `maxKeys` buckets, found by policy and subject. One that is full is as good as absent, and goes in time. */
 export class MemoryBuckets {
   private readonly slab: BucketSlab;
   private readonly tables = new BucketTables();
@@ -23,26 +25,20 @@ export class MemoryBuckets {
     return this.slab.size;
   }
 
-  /** The slot of the bucket, valid until the next insertion, removal or sweep. */
+  /** The slot of the bucket, valid until the next insertion, removal or sweep; `undefined`: it is absent, so full. */
   find(policy: Policy, subject: string): number | undefined {
     return this.tables.find(policy)?.slots.get(mapKey(subject));
   }
 
-  /** Debt in units of the bucket in a slot; an absent one is full. */
-  debtUnits(slot: number | undefined, policy: Policy, tick: number): number {
-    return slot === undefined ? 0 : this.slab.debtUnits(slot, policy, tick);
+  /** Debt in units of the bucket that {@link find} answered. */
+  debtUnits(slot: number | undefined, policy: Policy, nowMicros: number): number {
+    return slot === undefined ? 0 : this.slab.debtUnits(slot, policy, tickMicros(policy, nowMicros));
   }
 
-  write(slot: number, policy: Policy, tick: number, debt: number): void {
-    this.slab.write(slot, policy, tick, debt);
-  }
-
-  /** Adds a bucket that is absent. At the cap another one goes for it. */
-  insert(policy: Policy, subject: string, tick: number, debt: number, nowMicros: number): void {
-    if (this.slab.size < this.maxKeys) this.sweep(nowMicros, SLOTS_SWEPT_PER_INSERTION);
-    else this.evictOne(nowMicros);
-    const slot = this.slab.add(this.tables.findOrAdd(policy), ownCopy(mapKey(subject)));
-    this.slab.write(slot, policy, tick, debt);
+  /** Sets the debt of the bucket that {@link find} answered; one that is absent is added, at the cap in place of another. */
+  put(slot: number | undefined, bucket: Bucket, nowMicros: number, debt: number): void {
+    const { policy } = bucket;
+    this.slab.write(slot ?? this.insert(bucket, nowMicros), policy, tickMicros(policy, nowMicros), debt);
   }
 
   remove(slot: number): void {
@@ -54,30 +50,39 @@ export class MemoryBuckets {
     const { slab } = this;
     for (let looked = 0; looked < slots && slab.size > 0; looked++) {
       if (this.cursor >= slab.size) this.cursor = 0;
-      // The last bucket moves into a slot that is cleared, so the cursor stays to look at it too.
+      // The last bucket moves into a slot that becomes free, so the cursor stays to look at it too.
       if (slab.fullAtMicros(this.cursor) <= nowMicros) this.remove(this.cursor);
       else this.cursor++;
     }
   }
 
-  /** Gives unused memory back after a flood. */
+  /** Gives memory back that is no longer used. */
   shrink(): void {
     this.slab.shrink();
   }
 
-  /** The bucket that is full soonest has least to lose by being forgotten: its subject gains at most its debt. */
-  private evictOne(nowMicros: number): void {
+  private insert({ policy, subject }: Bucket, nowMicros: number): number {
+    if (this.slab.size < this.maxKeys) this.sweep(nowMicros, SLOTS_SWEPT_PER_INSERTION);
+    else this.evictOne();
+    return this.slab.add(this.tables.findOrAdd(policy), ownCopy(mapKey(subject)));
+  }
+
+  /**
+   * The bucket that is full soonest goes: with it nothing is forgotten if it is full already, else its debt, which is
+   * all that its subject gains.
+   */
+  private evictOne(): void {
     const { slab } = this;
-    const candidates = Math.min(EVICTION_CANDIDATES, slab.size);
     let victim = 0;
     let victimFullAt = Infinity;
-    for (let looked = 0; looked < candidates; looked++, this.cursor++) {
+    for (let looked = 0; looked < EVICTION_CANDIDATES; looked++) {
       if (this.cursor >= slab.size) this.cursor = 0;
       const fullAt = slab.fullAtMicros(this.cursor);
-      if (fullAt >= victimFullAt) continue;
-      victim = this.cursor;
-      victimFullAt = fullAt;
-      if (fullAt <= nowMicros) break; // it is full: nobody gains anything
+      if (fullAt < victimFullAt) {
+        victim = this.cursor;
+        victimFullAt = fullAt;
+      }
+      this.cursor++;
     }
     this.remove(victim);
   }

@@ -1,5 +1,5 @@
 import { type Clock, SystemClock } from '../../core/clock.js';
-import { describeValue, RateLimitConfigurationError } from '../../core/errors.js';
+import { describeValue, misconfigured } from '../../core/errors.js';
 
 /** Options of the memory storage. */
 export interface MemoryStorageOptions {
@@ -16,30 +16,40 @@ const DEFAULT_MAX_KEYS = 1_000_000;
 /** A Map throws at 2^24 entries, and doubles while it still remembers as many deleted ones. */
 const LARGEST_MAX_KEYS = 2 ** 23;
 const OPTIONS = ['maxKeys', 'clock'];
+const WHERE = 'new MemoryStorage';
 
 /** The options with their defaults. @throws RateLimitConfigurationError */
 export function checkedMemoryOptions(options: MemoryStorageOptions): Required<MemoryStorageOptions> {
   if (typeof options !== 'object' || options === null) {
-    fail(`the options are ${describeValue(options)}; expected an object`, 'pass { maxKeys } or nothing');
+    misconfigured(
+      WHERE,
+      `the options are ${describeValue(options)}; expected an object`,
+      'pass { maxKeys } or nothing',
+    );
   }
   for (const option of Object.keys(options)) {
     if (!OPTIONS.includes(option)) {
-      fail(`there is no option ${describeValue(option)}`, `the options are ${OPTIONS.join(' and ')}; correct or remove it`);
+      misconfigured(
+        WHERE,
+        `there is no option ${describeValue(option)}`,
+        `the options are ${OPTIONS.join(' and ')}; correct or remove it`,
+      );
     }
   }
   const { maxKeys = DEFAULT_MAX_KEYS, clock = new SystemClock() } = options;
   if (!Number.isInteger(maxKeys) || maxKeys < 1 || maxKeys > LARGEST_MAX_KEYS) {
-    fail(
+    misconfigured(
+      WHERE,
       `maxKeys is ${describeValue(maxKeys)}; expected an integer from 1 to ${LARGEST_MAX_KEYS}`,
       'write the number of buckets this process may keep; each takes about 100 bytes and its subject',
     );
   }
   if (typeof clock?.nowMicros !== 'function' || typeof clock.unixMicros !== 'function') {
-    fail(`clock is ${describeValue(clock)}; expected an object with nowMicros() and unixMicros()`, 'leave it out');
+    misconfigured(
+      WHERE,
+      `clock is ${describeValue(clock)}; expected an object with nowMicros() and unixMicros()`,
+      'leave it out',
+    );
   }
   return { maxKeys, clock };
-}
-
-function fail(problem: string, remedy: string): never {
-  throw new RateLimitConfigurationError(`new MemoryStorage: ${problem}. Remedy: ${remedy}.`);
 }

@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import { costUnits, refundUnits, tickMicros } from '../../core/algorithms/token-bucket.js';
+import { costUnits, refundUnits } from '../../core/algorithms/token-bucket.js';
 import type { Bucket, Charge } from '../../core/charge.js';
 import type { Clock } from '../../core/clock.js';
 import { RateLimitStorage, type StorageReply } from '../../core/storage.js';
@@ -7,21 +7,21 @@ import { MemoryBuckets } from './memory-buckets.js';
 import { checkedMemoryOptions, type MemoryStorageOptions } from './memory.options.js';
 
 const SWEEP_EVERY_MS = 500;
-/** About 0.4 ms of work at a time; a million buckets are passed in 100 s. */
+/** Less than half a millisecond of work at a time, and a million buckets are passed in 100 s. */
 const SLOTS_PER_SWEEP = 5000;
 
-/** A timer keeps the async context it is made in; made in this one, it keeps no request alive. */
+/** A timer keeps the async context alive in which it is made: made in this one, it keeps no request. */
 const NO_REQUEST = new AsyncResource('RateLimitSweep');
 
 /**
- * Keeps buckets in the memory of this process and answers synchronously, in the same few steps at any capacity. At
- * most `maxKeys` buckets are kept: beyond it the fullest of a few candidates is forgotten, whose subject gains at most
- * the debt it had.
+ * Keeps buckets in the memory of this process. Every answer is synchronous and takes the same few steps at any capacity
+ * and any number of buckets. At most `maxKeys` buckets are kept: beyond that a new one takes the place of the fullest
+ * of a few others, whose subject gains at most the debt it had.
  */
 export class MemoryStorage extends RateLimitStorage {
   private readonly clock: Clock;
   private readonly buckets: MemoryBuckets;
-  private opened = 0;
+  private timesOpen = 0;
   private timer: NodeJS.Timeout | undefined;
 
   /** @throws RateLimitConfigurationError */
@@ -32,7 +32,7 @@ export class MemoryStorage extends RateLimitStorage {
     this.buckets = new MemoryBuckets(maxKeys);
   }
 
-  /** Buckets kept now; those that became full lately may still be among them. */
+  /** How many buckets are kept; some of them may have become full since they were last looked at. */
   get size(): number {
     return this.buckets.size;
   }
@@ -47,12 +47,13 @@ export class MemoryStorage extends RateLimitStorage {
 
   override refund(charges: readonly Charge[], thenMicros: number): void {
     const nowMicros = this.clock.nowMicros();
-    for (const { policy, subject, cost } of charges) {
+    for (const charge of charges) {
+      const { policy, subject, cost } = charge;
       const slot = this.buckets.find(policy, subject);
       if (slot === undefined) continue;
-      const tick = tickMicros(policy, nowMicros);
-      const debt = this.buckets.debtUnits(slot, policy, tick) - refundUnits(policy, cost, thenMicros, nowMicros);
-      if (debt > 0) this.buckets.write(slot, policy, tick, debt);
+      const before = this.buckets.debtUnits(slot, policy, nowMicros);
+      const debt = before - refundUnits(policy, cost, thenMicros, nowMicros);
+      if (debt > 0) this.buckets.put(slot, charge, nowMicros, debt);
       else this.buckets.remove(slot);
     }
   }
@@ -64,18 +65,19 @@ export class MemoryStorage extends RateLimitStorage {
     }
   }
 
+  /** Starts the sweep of buckets that nobody asks for any more. Two applications may share one storage. */
   override open(): void {
-    if (this.opened++ > 0) return;
-    this.timer = NO_REQUEST.runInAsyncScope(() => setInterval(() => this.sweep(), SWEEP_EVERY_MS));
-    this.timer.unref();
+    if (this.timesOpen++ > 0) return;
+    this.timer = NO_REQUEST.runInAsyncScope(() => setInterval(() => this.sweep(), SWEEP_EVERY_MS)).unref();
   }
 
   override close(): void {
-    if (this.opened === 0 || --this.opened > 0) return;
+    if (this.timesOpen === 0 || --this.timesOpen > 0) return;
     clearInterval(this.timer);
     this.timer = undefined;
   }
 
+  /** By the machine's clock as it stands now, even if it was set after the start. */
   override unixMicros(nowMicros: number): number {
     return nowMicros + this.clock.unixMicros() - this.clock.nowMicros();
   }
@@ -83,37 +85,32 @@ export class MemoryStorage extends RateLimitStorage {
   private consumeOne(charge: Charge): StorageReply {
     const { policy } = charge;
     const nowMicros = this.clock.nowMicros();
-    const tick = tickMicros(policy, nowMicros);
     const slot = this.buckets.find(policy, charge.subject);
-    const before = this.buckets.debtUnits(slot, policy, tick);
+    const before = this.buckets.debtUnits(slot, policy, nowMicros);
     const after = before + costUnits(policy, charge.cost);
-    if (after > policy.capacityUnits) return { allowed: false, nowMicros, debtUnits: [before] };
-    if (slot === undefined) this.buckets.insert(policy, charge.subject, tick, after, nowMicros);
-    else this.buckets.write(slot, policy, tick, after);
-    return { allowed: true, nowMicros, debtUnits: [after] };
+    const allowed = after <= policy.capacityUnits;
+    if (allowed) this.buckets.put(slot, charge, nowMicros, after);
+    return { allowed, nowMicros, debtUnits: [allowed ? after : before] };
   }
 
   private consumeAll(charges: readonly Charge[]): StorageReply {
     const nowMicros = this.clock.nowMicros();
     const reply = this.look(charges, nowMicros);
     if (!reply.allowed) return reply;
-    const debts = charges.map(({ policy, cost }, i) => reply.debtUnits[i]! + costUnits(policy, cost));
-    charges.forEach((charge, i) => this.put(charge, debts[i]!, nowMicros));
+    const debts = charges.map((charge, i) => {
+      const { policy, subject, cost } = charge;
+      const debt = reply.debtUnits[i]! + costUnits(policy, cost);
+      // Looked up again: the bucket added before this one may have moved slots.
+      this.buckets.put(this.buckets.find(policy, subject), charge, nowMicros, debt);
+      return debt;
+    });
     return { allowed: true, nowMicros, debtUnits: debts };
-  }
-
-  private put({ policy, subject }: Bucket, debt: number, nowMicros: number): void {
-    const tick = tickMicros(policy, nowMicros);
-    // Looked up again: the insertion of another bucket of this call may have moved slots.
-    const slot = this.buckets.find(policy, subject);
-    if (slot === undefined) this.buckets.insert(policy, subject, tick, debt, nowMicros);
-    else this.buckets.write(slot, policy, tick, debt);
   }
 
   private look(charges: readonly Charge[], nowMicros: number): StorageReply {
     let allowed = true;
     const debts = charges.map(({ policy, subject, cost }) => {
-      const debt = this.buckets.debtUnits(this.buckets.find(policy, subject), policy, tickMicros(policy, nowMicros));
+      const debt = this.buckets.debtUnits(this.buckets.find(policy, subject), policy, nowMicros);
       if (debt + costUnits(policy, cost) > policy.capacityUnits) allowed = false;
       return debt;
     });

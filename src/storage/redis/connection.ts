@@ -3,11 +3,15 @@ import { CONNECT_TIMEOUT_MS, CONNECTION_PROFILE, DISCONNECT_TIMEOUT_MS, type Red
 import { misconfiguration, toError } from './failures.js';
 import { probeKey } from './key.js';
 import { outsideRequests } from './outside-requests.js';
+import type { Question } from './question.js';
 import type { CheckedRedisOptions } from './redis.options.js';
 import { PROBE } from './scripts.js';
 
 /** Connecting has its own limit; the handshake and the probe come after it. */
 const OPEN_LIMIT_MS = CONNECT_TIMEOUT_MS + 500;
+
+/** How one question is sent. */
+export type Send = (client: RedisClient, question: Question) => void;
 
 /** A client from one opening of the storage to its closing. */
 export class Connection {
@@ -29,10 +33,18 @@ export class Connection {
     this.opened.catch(() => {});
   }
 
-  /** Why no question can be put now; none for a connection of the user's, whose client decides that. */
-  get obstacle(): Error | undefined {
-    if (this.options.reuseConnection || this.client.status === 'ready') return undefined;
-    return this.latestError ?? new Error(`the connection is not ready but "${this.client.status}"`);
+  /**
+   * Sends a question, if that can be done at once. Nothing is sent when nobody waits any more (it would be charged
+   * without anyone's knowledge), nor when the client would have to keep it.
+   */
+  put(question: Question, send: Send): void {
+    const { client } = this;
+    // A connection of the user's is taken as it is: what to do while it is down is the business of its client.
+    if (client.status !== 'ready' && !this.options.reuseConnection) {
+      question.fail(this.latestError ?? new Error(`the connection is "${client.status}"`));
+    } else if (question.isAwaited) {
+      send(client, question);
+    }
   }
 
   /** Lets go: a connection of our own is closed after the answers it owes, or soon without them. */
@@ -69,7 +81,7 @@ export class Connection {
   private async findProblem(): Promise<Error | undefined> {
     try {
       await this.connect();
-      await PROBE.run(this.client, [probeKey(this.options.prefix)], [], () => true);
+      await this.client.eval(PROBE, 1, probeKey(this.options.prefix));
       return undefined;
     } catch (thrown) {
       const error = toError(thrown);

@@ -9,25 +9,20 @@
 -- reply  {1 taken or 0 refused, now in microseconds since 1970, debt of each bucket in units}
 --        the debts stand after the charges if they were taken, else before; a refusal changes no state
 
-local allowed = 1
-local debts, ticks = {}, {}
+local reply = {1, now}
 for i = 1, #KEYS do
   local last = i * 4
   local capacity, interval = ARGV[last - 2] + 0, ARGV[last] + 0
-  local tick = tick_of(now, interval)
-  local debt = read(KEYS[i], tick, capacity, ARGV[last - 1] + 0, interval)
-  if debt + ARGV[last - 3] > capacity then allowed = 0 end
-  debts[i], ticks[i] = debt, tick
+  local debt = read(KEYS[i], tick_of(now, interval), capacity, ARGV[last - 1] + 0, interval)
+  if debt + ARGV[last - 3] > capacity then reply[1] = 0 end
+  reply[i + 2] = debt
 end
+if reply[1] == 0 then return reply end
 
-local reply = {allowed, now}
 for i = 1, #KEYS do
-  local debt = debts[i]
-  if allowed == 1 then
-    local last = i * 4
-    debt = debt + ARGV[last - 3]
-    write(KEYS[i], ticks[i], debt, ARGV[last - 1] + 0, ARGV[last] + 0)
-  end
+  local last = i * 4
+  local debt, interval = reply[i + 2] + ARGV[last - 3], ARGV[last] + 0
+  write(KEYS[i], tick_of(now, interval), debt, ARGV[last - 1] + 0, interval)
   reply[i + 2] = debt
 end
 return reply

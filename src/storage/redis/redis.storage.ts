@@ -2,11 +2,10 @@ import { costUnits } from '../../core/algorithms/token-bucket.js';
 import type { Bucket, Charge } from '../../core/charge.js';
 import { StorageFailureError } from '../../core/errors.js';
 import { RateLimitStorage, type StorageReply } from '../../core/storage.js';
-import type { RedisClient } from './client.js';
-import { Connection } from './connection.js';
+import { Connection, type Send } from './connection.js';
 import { Deadline } from './deadline.js';
-import { toStorageFailure } from './failures.js';
 import { bucketKey } from './key.js';
+import { QuestionFor } from './question.js';
 import { checkedRedisOptions, type CheckedRedisOptions, type RedisStorageOptions } from './redis.options.js';
 import { toStorageReply } from './reply.js';
 import { CONSUME, PEEK, REFUND, type Script } from './scripts.js';
@@ -30,22 +29,25 @@ export class RedisStorage extends RateLimitStorage {
     this.deadline = new Deadline(this.options.deadlineMs);
   }
 
-  override async consume(charges: readonly Charge[]): Promise<StorageReply> {
-    return toStorageReply(await this.run(CONSUME, charges, chargeArguments(charges)), charges.length);
+  override consume(charges: readonly Charge[]): Promise<StorageReply> {
+    return this.decide(CONSUME, charges);
   }
 
-  override async peek(charges: readonly Charge[]): Promise<StorageReply> {
-    return toStorageReply(await this.run(PEEK, charges, chargeArguments(charges)), charges.length);
+  override peek(charges: readonly Charge[]): Promise<StorageReply> {
+    return this.decide(PEEK, charges);
   }
 
   override async refund(charges: readonly Charge[], thenMicros: number): Promise<void> {
-    await this.run(REFUND, charges, [String(thenMicros), ...chargeArguments(charges)]);
+    const input = this.keysOf(charges);
+    input.push(String(thenMicros));
+    pushArguments(input, charges);
+    await this.ask(ignore, (client, question) => REFUND.put(client, charges.length, input, question));
   }
 
   override async reset(buckets: readonly Bucket[]): Promise<void> {
     if (buckets.length === 0) return;
     const keys = this.keysOf(buckets);
-    await this.ask((client) => client.del(...keys));
+    await this.ask(ignore, (client, question) => void client.del(...keys).then(question.answer, question.fail));
   }
 
   /**
@@ -74,42 +76,47 @@ export class RedisStorage extends RateLimitStorage {
     await connection?.close();
   }
 
-  private run(script: Script, buckets: readonly Bucket[], args: readonly string[]): Promise<unknown> {
-    const keys = this.keysOf(buckets);
-    return this.ask((client, awaited) => script.run(client, keys, args, awaited));
+  private decide(script: Script, charges: readonly Charge[]): Promise<StorageReply> {
+    const input = this.keysOf(charges);
+    pushArguments(input, charges);
+    return this.ask(
+      (raw) => toStorageReply(raw, charges.length),
+      (client, question) => script.put(client, charges.length, input, question),
+    );
   }
 
-  private async ask(put: (client: RedisClient, awaited: () => boolean) => Promise<unknown>): Promise<unknown> {
-    try {
-      return await this.deadline.run(async (awaited) => {
-        const connection = this.openConnection();
-        if (connection.isOpening) await connection.opened;
-        const { obstacle } = connection;
-        if (obstacle !== undefined) throw obstacle;
-        // Nothing is sent once the question has failed: it would be charged to nobody's knowledge.
-        return awaited() ? await put(connection.client, awaited) : undefined;
-      });
-    } catch (error) {
-      throw toStorageFailure(error);
-    }
+  /** Sends one question and reads the answer; whatever goes wrong is a StorageFailureError, within the deadline. */
+  private ask<T>(read: (raw: unknown) => T, send: Send): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const question = new QuestionFor(read, resolve, reject);
+      this.deadline.watch(question);
+      const connection = this.connection ?? this.openByQuestion();
+      if (!connection.isOpening) connection.put(question, send);
+      else connection.opened.then(() => connection.put(question, send)).catch(question.fail);
+    });
   }
 
-  private openConnection(): Connection {
+  private openByQuestion(): Connection {
     if (this.isClosed) throw new StorageFailureError('The Redis storage is closed; open it again before asking it.');
-    return (this.connection ??= new Connection(this.options));
+    this.connection = new Connection(this.options);
+    return this.connection;
   }
 
-  private keysOf(buckets: readonly Bucket[]): readonly string[] {
+  private keysOf(buckets: readonly Bucket[]): string[] {
     return buckets.map((bucket) => bucketKey(this.options.prefix, bucket));
   }
 }
 
-/** The four integers per charge that the scripts expect, in the order of the charges. */
-function chargeArguments(charges: readonly Charge[]): readonly string[] {
-  return charges.flatMap(({ policy, cost }) => [
-    String(costUnits(policy, cost)),
-    String(policy.capacityUnits),
-    String(policy.refillTokens),
-    String(policy.intervalMicros),
-  ]);
+/** Adds the four integers per charge that the scripts expect, in the order of the charges. */
+function pushArguments(input: string[], charges: readonly Charge[]): void {
+  for (const { policy, cost } of charges) {
+    input.push(
+      String(costUnits(policy, cost)),
+      String(policy.capacityUnits),
+      String(policy.refillTokens),
+      String(policy.intervalMicros),
+    );
+  }
 }
+
+function ignore(): void {}

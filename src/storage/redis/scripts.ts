@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
+import type { RedisClient } from './client.js';
 import consume from './consume.lua.js';
 import peek from './peek.lua.js';
 import probe from './probe.lua.js';
-import type { RedisClient } from './client.js';
 import refund from './refund.lua.js';
+import type { Question } from './question.js';
 import state from './state.lua.js';
 
 /** A Lua script of constant text, called by its digest. */
@@ -16,12 +17,13 @@ export class Script {
 
   /**
    * One round trip. A server that does not know the script (restarted, flushed, new) says so before it runs anything,
-   * so only then is it sent again, with its text; and no longer when nobody waits for the answer.
+   * so then, and only then, it is asked again with the text; and no longer when nobody waits for the answer.
    */
-  run(client: RedisClient, keys: readonly string[], args: readonly string[], awaited: () => boolean): Promise<unknown> {
-    return client.evalsha(this.sha1, keys.length, ...keys, ...args).catch((error: unknown) => {
-      if (!isNoScript(error) || !awaited()) throw error;
-      return client.eval(this.text, keys.length, ...keys, ...args);
+  put(client: RedisClient, keyCount: number, keysAndArguments: readonly string[], question: Question): void {
+    const { sha1, text } = this;
+    client.evalsha(sha1, keyCount, ...keysAndArguments).then(question.answer, (error: unknown) => {
+      if (!isNoScript(error) || !question.isAwaited) question.fail(error);
+      else client.eval(text, keyCount, ...keysAndArguments).then(question.answer, question.fail);
     });
   }
 }
@@ -33,4 +35,4 @@ function isNoScript(error: unknown): boolean {
 export const CONSUME = new Script(state + consume);
 export const PEEK = new Script(state + peek);
 export const REFUND = new Script(state + refund);
-export const PROBE = new Script(probe);
+export const PROBE = probe;

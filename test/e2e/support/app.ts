@@ -8,6 +8,9 @@ import { Test, type TestingModuleBuilder } from '@nestjs/testing';
 export const PLATFORMS = ['express', 'fastify'] as const;
 export type Platform = (typeof PLATFORMS)[number];
 
+/** What `fetch` takes, with its header fields in the plainest form. */
+export type RequestSettings = Omit<RequestInit, 'headers'> & { readonly headers?: Record<string, string> };
+
 export interface AppSettings extends ModuleMetadata {
   readonly platform?: Platform;
   /** Proxies to trust, in the platform's own form. Default: loopback, so that tests can play many clients. */
@@ -22,7 +25,7 @@ export interface RunningApp {
   readonly app: INestApplication;
   readonly url: string;
   /** A request as the client at this address would send it through the trusted proxy. */
-  readonly get: (path: string, client?: string, init?: RequestInit) => Promise<Response>;
+  readonly get: (path: string, client?: string, init?: RequestSettings) => Promise<Response>;
   readonly close: () => Promise<void>;
 }
 
@@ -54,11 +57,14 @@ export async function createApp(settings: AppSettings): Promise<INestApplication
   return app;
 }
 
-/** What starting the application with these controllers and imports says; fails when it says nothing. */
-export async function startError(settings: AppSettings): Promise<Error> {
+/**
+ * What starting the application with these controllers and imports says; fails when it says nothing. A function, where
+ * writing down the settings may throw already.
+ */
+export async function startError(settings: AppSettings | (() => AppSettings)): Promise<Error> {
   let app: INestApplication | undefined;
   try {
-    app = await createApp(settings);
+    app = await createApp(typeof settings === 'function' ? settings() : settings);
     await app.init();
   } catch (error) {
     return error as Error;
@@ -67,4 +73,3 @@ export async function startError(settings: AppSettings): Promise<Error> {
   }
   throw new Error('The application started without an error.');
 }
-

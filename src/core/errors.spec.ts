@@ -1,0 +1,46 @@
+import {
+  describeValue,
+  misconfigured,
+  RateLimitConfigurationError,
+  RateLimitError,
+  StorageTimeoutError,
+} from './errors.js';
+
+it.each([
+  ['text', '"text"'],
+  ['a"b\n', '"a\\"b\\n"'],
+  [7, '7'],
+  [NaN, 'NaN'],
+  [undefined, 'undefined'],
+  [null, 'null'],
+  [10n, '10'],
+  [Symbol('s'), 'Symbol(s)'],
+  [{ a: 1 }, '{"a":1}'],
+  [[1, 'b'], '[1,"b"]'],
+  [function named() {}, 'function named'],
+  [() => {}, 'function (anonymous)'],
+  [{ toJSON: () => undefined }, '[object Object]'],
+])('%p is described as %s', (value, text) => {
+  expect(describeValue(value)).toBe(text);
+});
+
+it('a description is never longer than a line, and never fails', () => {
+  expect(describeValue('x'.repeat(1_000))).toHaveLength(80);
+  const circular: Record<string, unknown> = {};
+  circular['self'] = circular;
+  expect(describeValue(circular)).toBe('[object Object]');
+  expect(describeValue({ big: 1n })).toBe('[object Object]');
+});
+
+it('every error is a RateLimitError that carries its own name and cause', () => {
+  const cause = new Error('why');
+  const error = new StorageTimeoutError('late', { cause });
+  expect(error).toBeInstanceOf(RateLimitError);
+  expect(error).toMatchObject({ name: 'StorageTimeoutError', message: 'late', cause });
+});
+
+it('a configuration error says where, what and what to do', () => {
+  expect(() => misconfigured('forRoot', 'x is 1; expected 2', 'write 2')).toThrow(
+    new RateLimitConfigurationError('forRoot: x is 1; expected 2. Remedy: write 2.'),
+  );
+});

@@ -1,0 +1,150 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { StorageFailureError, StorageTimeoutError } from '../../src/core/errors.js';
+import { Policy } from '../../src/core/policy.js';
+import { Deadline } from '../../src/storage/redis/deadline.js';
+import { type Question, QuestionFor } from '../../src/storage/redis/question.js';
+import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
+import { freePort, startRedis } from '../support/redis-server.mjs';
+import { eventually, redisUrl, uniquePrefix } from '../support/redis-testing.js';
+
+const policy = new Policy({ capacity: 100, perSeconds: 3600 });
+const charges = [{ policy, subject: 'user:1', cost: 1 }];
+const prefix = uniquePrefix();
+const logger = { warn: () => {} };
+const unhandled: unknown[] = [];
+const noteUnhandled = (reason: unknown) => void unhandled.push(reason);
+
+const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+beforeAll(() => process.on('unhandledRejection', noteUnhandled));
+afterAll(() => void process.off('unhandledRejection', noteUnhandled));
+afterEach(() => expect(unhandled).toEqual([]));
+
+/** Asks a question that `answer` answers, and watches it. */
+function ask<T>(deadline: Deadline, answer: (question: Question) => unknown): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const question = new QuestionFor((raw) => raw as T, resolve, reject);
+    deadline.watch(question);
+    answer(question);
+  });
+}
+
+describe('a watched question', () => {
+  test('is answered, or fails, as it happens', async () => {
+    const deadline = new Deadline(1000);
+    await expect(ask(deadline, (question) => question.answer(7))).resolves.toBe(7);
+    await expect(ask(deadline, (question) => question.fail(new Error('no')))).rejects.toThrow(
+      new StorageFailureError('Redis could not answer: no'),
+    );
+  });
+
+  test('fails when it is late, each in its turn, however often', async () => {
+    const deadline = new Deadline(20);
+    for (let round = 0; round < 3; round++) {
+      const order: number[] = [];
+      const questions = Array.from({ length: 50 }, (_, i) =>
+        ask(deadline, (question) => i % 2 === 1 && setImmediate(question.answer, i)).catch((error: unknown) => {
+          order.push(i);
+          throw error;
+        }),
+      );
+      const settled = await Promise.allSettled(questions);
+      expect(order).toEqual(Array.from({ length: 25 }, (_, i) => 2 * i));
+      for (const [i, result] of settled.entries()) {
+        if (i % 2 === 1) expect(result).toEqual({ status: 'fulfilled', value: i });
+        else expect((result as PromiseRejectedResult).reason).toBeInstanceOf(StorageTimeoutError);
+      }
+    }
+  });
+
+  test('is no longer awaited then, and what comes too late is ignored', async () => {
+    const deadline = new Deadline(5);
+    const asked: Question[] = [];
+    const failed = failureOf(ask(deadline, (question) => asked.push(question)));
+    expect(asked[0]!.isAwaited).toBe(true);
+    expect(await failed).toEqual(new StorageTimeoutError('Redis did not answer within 5 ms.'));
+    expect(asked[0]!.isAwaited).toBe(false);
+    asked[0]!.fail(new Error('late'));
+    asked[0]!.answer(1);
+    await new Promise(setImmediate);
+  });
+
+  test('shares one timer with all others, which keeps neither the process nor a request alive', async () => {
+    const requests = new AsyncLocalStorage<string>();
+    const timers: NodeJS.Timeout[] = [];
+    const contexts: (string | undefined)[] = [];
+    const real = setTimeout;
+    const spy = jest.spyOn(globalThis, 'setTimeout').mockImplementation(((run: () => void, delayMs: number) => {
+      contexts.push(requests.getStore());
+      return timers[timers.push(real(run, delayMs)) - 1]!;
+    }) as typeof setTimeout);
+    const deadline = new Deadline(1000);
+    await requests.run('a request', () =>
+      Promise.all(Array.from({ length: 100 }, () => ask(deadline, (question) => setImmediate(question.answer, 1)))),
+    );
+    spy.mockRestore();
+    expect(contexts).toEqual([undefined]);
+    expect(timers.map((timer) => timer.hasRef())).toEqual([false]);
+  });
+});
+
+describe('a question to Redis', () => {
+  test('fails in time when the server is frozen, and the answers that come later hurt nobody', async () => {
+    const server = await startRedis();
+    const storage = new RedisStorage({ url: server.url, prefix, logger });
+    try {
+      await storage.open();
+      process.kill(server.pid, 'SIGSTOP');
+      const questions = Array.from({ length: 20 }, () => failureOf(storage.consume(charges)));
+      for (const error of await Promise.all(questions)) expect(error).toBeInstanceOf(StorageTimeoutError);
+      process.kill(server.pid, 'SIGCONT');
+      await eventually(() =>
+        storage.peek(charges).then(
+          () => true,
+          () => false,
+        ),
+      );
+    } finally {
+      await storage.close();
+      await server.stop();
+    }
+  });
+
+  test('a frozen server does not keep the storage from closing', async () => {
+    const server = await startRedis();
+    const storage = new RedisStorage({ url: server.url, prefix, logger });
+    await storage.open();
+    process.kill(server.pid, 'SIGSTOP');
+    const error = failureOf(storage.consume(charges));
+    await storage.close();
+    expect(await error).toBeInstanceOf(StorageFailureError);
+    process.kill(server.pid, 'SIGCONT');
+    await server.stop();
+  });
+
+  test('fails at once when the server was never there', async () => {
+    const storage = new RedisStorage({ url: `redis://127.0.0.1:${await freePort()}`, logger, deadlineMs: 10_000 });
+    await storage.open();
+    const error = await failureOf(storage.consume(charges));
+    expect(error).toBeInstanceOf(StorageFailureError);
+    expect(error).not.toBeInstanceOf(StorageTimeoutError);
+    expect((error as Error).cause).toMatchObject({ code: 'ECONNREFUSED' });
+    await storage.close();
+  });
+
+  test('is not failed because this process was busy while the answer arrived', async () => {
+    const storage = new RedisStorage({ url: redisUrl(), prefix, logger });
+    await storage.open();
+    await storage.peek(charges); // from now on the server knows the script
+    const question = storage.peek(charges);
+    await new Promise(setImmediate); // the request is on its way
+    const busyUntil = performance.now() + 200;
+    while (performance.now() < busyUntil);
+    expect((await question).allowed).toBe(true);
+    await storage.close();
+  });
+});

@@ -1,0 +1,85 @@
+import { Redis } from 'ioredis';
+import { RateLimitConfigurationError } from '../../src/core/errors.js';
+import type { RedisStorageOptions } from '../../src/storage/redis/redis.options.js';
+import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
+
+const url = 'redis://redis.example:6379';
+
+function messageOf(options: unknown): string {
+  try {
+    const storage = new RedisStorage(options as RedisStorageOptions);
+    throw new Error(`accepted: ${JSON.stringify(storage)}`);
+  } catch (error) {
+    expect(error).toBeInstanceOf(RateLimitConfigurationError);
+    return (error as Error).message;
+  }
+}
+
+describe('the options of RedisStorage', () => {
+  test.each<[what: string, options: unknown, expected: RegExp]>([
+    ['nothing', undefined, /options are undefined; expected an object/],
+    ['no server', {}, /not said where Redis is.*pass one of url, options, client/],
+    ['an unset variable as url', { url: undefined }, /url is undefined.*variable of the environment/],
+    ['an empty url', { url: '' }, /url is ""/],
+    ['a blank url', { url: '  ' }, /url is " {2}"/],
+    ['no string as url', { url: 6379 }, /url is 6379/],
+    ['a url without a scheme', { url: 'redis.example:6379' }, /expected redis:\/\/ or rediss:\/\/ and a host/],
+    ['a url of another scheme', { url: 'http://redis.example' }, /expected redis:\/\//],
+    ['a url without a host', { url: 'redis://' }, /and a host/],
+    ['a url of a port alone', { url: 'redis://:6379' }, /url is "redis:\/\/:6379"/],
+    ['a url of a port that is none', { url: 'redis://h:99999' }, /cannot be read.*port/],
+    ['options without a host', { options: {} }, /options names no server: host is undefined/],
+    ['options with an unset host', { options: { host: undefined, port: 6379 } }, /host is undefined.*variable/],
+    ['options that are none', { options: 'redis://h' }, /options is "redis:\/\/h"/],
+    ['an undefined client', { client: undefined }, /client is undefined/],
+    ['a client that is none', { client: new Map([['password', 'secret']]) }, /client is an object of Map/],
+    ['two servers', { url, options: { host: 'h' } }, /url and options stand side by side/],
+    ['an unknown option', { url, deadline: 50 }, /no option "deadline".*deadlineMs/],
+    ['a prefix with braces', { url, prefix: 'a{b}' }, /prefix is "a\{b\}".*without braces/],
+    ['a prefix with white space', { url, prefix: 'a b' }, /prefix is "a b"/],
+    ['a prefix with a line break', { url, prefix: 'a\n' }, /prefix is "a\\n"/],
+    ['a long prefix', { url, prefix: 'a'.repeat(65) }, /at most 64/],
+    ['a prefix that is no text', { url, prefix: 7 }, /prefix is 7/],
+    ['a short deadline', { url, deadlineMs: 4 }, /deadlineMs is 4; expected an integer from 5 to 10000/],
+    ['a long deadline', { url, deadlineMs: 10_001 }, /deadlineMs is 10001/],
+    ['a fractional deadline', { url, deadlineMs: 50.5 }, /deadlineMs is 50.5/],
+    ['a deadline in text', { url, deadlineMs: '50' }, /deadlineMs is "50"/],
+    ['a logger that cannot warn', { url, logger: {} }, /logger is \{\}/],
+    ['the connection of no client', { url, reuseConnection: true }, /reuseConnection is true.*only beside client/],
+  ])('%s is refused', (_, options, expected) => {
+    expect(messageOf(options)).toMatch(expected);
+    expect(messageOf(options)).toMatch(/^new RedisStorage: .* Remedy: .+\.$/s);
+  });
+
+  test('a cluster is refused rather than half supported', () => {
+    const client = Object.assign(new Redis({ lazyConnect: true }), { isCluster: true });
+    expect(messageOf({ client })).toMatch(/client is a Cluster/);
+  });
+
+  test.each([
+    'user:s3cret@redis.example:6379',
+    'http://user:s3cret@redis.example',
+    'redis://user:s3cret@:6379',
+    'redis://user:s3c/ret@redis.example:6379',
+    'redis://user:s3cret@redis.example:99999',
+  ])('%s is refused without telling the password', (secretUrl) => {
+    expect(messageOf({ url: secretUrl })).not.toContain('s3c');
+  });
+
+  test.each<[what: string, options: RedisStorageOptions]>([
+    ['a url', { url }],
+    ['a url with TLS, credentials and a database', { url: 'rediss://user:pass@redis.example:6380/2' }],
+    ['an IPv6 url', { url: 'redis://[::1]:6379' }],
+    ['a Unix socket', { url: '/run/redis/redis.sock' }],
+    ['options', { options: { host: 'redis.example', port: 6380 } }],
+    ['sentinels', { options: { sentinels: [{ host: 'sentinel.example', port: 26379 }], name: 'main' } }],
+    ['a client', { client: new Redis({ lazyConnect: true }) }],
+    ['a client to be used itself', { client: new Redis({ lazyConnect: true }), reuseConnection: true }],
+    ['everything else', { url, prefix: '', deadlineMs: 10_000, logger: { warn: () => {} } }],
+  ])('%s is taken, and nothing is connected', (_, options) => {
+    const connect = jest.spyOn(Redis.prototype, 'connect');
+    expect(new RedisStorage(options)).toBeInstanceOf(RedisStorage);
+    expect(connect).not.toHaveBeenCalled();
+    connect.mockRestore();
+  });
+});
