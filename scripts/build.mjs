@@ -18,7 +18,7 @@ const FORMATS = [
   },
 ];
 
-const luaFiles = readdirSync('src', { recursive: true }).filter((file) => file.endsWith('.lua'));
+const luaFiles = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.lua'));
 
 // Built aside and swapped in: a failed build leaves the last good one in place, and nobody reads half a build.
 const begin = new Date();

@@ -4,7 +4,7 @@ import { describeValue, misconfigured } from '../core/errors.js';
 import { placeOf, Policy } from '../core/policy.js';
 import type { LimitDefinition, SharedPolicyUse } from './rate-limit.declaration.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
-import { checkOptions } from './subjects/options.js';
+import { checkOptions } from '../core/options.js';
 import { type SubjectResolver, toSubjectResolver } from './subjects/subject.js';
 
 /** What a route is charged for one of its limits. */

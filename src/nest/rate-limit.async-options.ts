@@ -6,7 +6,7 @@ import {
   type RateLimitOptionsFactory,
   resolveOptions,
 } from './rate-limit.options.js';
-import { checkOptions } from './subjects/options.js';
+import { checkOptions } from '../core/options.js';
 
 /** What `RateLimitModule.forRootAsync` takes: exactly one of the three ways to come by options. */
 export interface RateLimitModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'> {

@@ -2,7 +2,7 @@ import { type CanActivate, type ExecutionContext, Inject, Injectable, Logger } f
 import type { Decision } from '../core/decision.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
 import { type HandlerCall, handlerCallOf, rememberHandlerCall } from './request-decisions.js';
-import { RoutePlans } from './route-plan.js';
+import { type RoutePlan, RoutePlans } from './route-plan.js';
 import { RouteCharger } from './route-charger.js';
 import { HttpAnswer } from './transports/http-answer.js';
 import { isHttp } from './transports/http-request.js';
@@ -26,13 +26,14 @@ export class RateLimitGuard implements CanActivate {
     if (plan === undefined || handlerCallOf(context) !== undefined) return true;
     const call = rememberHandlerCall(context);
     if (plan.guard.length === 0) return true;
-    return this.charger.charge(plan.guard, context, (decision) => this.conclude(decision, call, context));
+    return this.charger.charge(plan.guard, context, (decision) => this.conclude(decision, plan, call, context));
   }
 
-  private conclude(decision: Decision, call: HandlerCall, context: ExecutionContext): boolean {
+  private conclude(decision: Decision, plan: RoutePlan, call: HandlerCall, context: ExecutionContext): boolean {
     call.decision = decision;
     if (!decision.allowed) throw this.answer.refuse(decision, context);
-    if (this.options.headers.writtenBy === 'guard') this.answer.admit(decision, context);
+    // Nest 11 takes the fields of an event stream on Fastify before it calls interceptors.
+    if (this.options.headers.writtenBy === 'guard' || plan.isEventStream) this.answer.admit(decision, context);
     return true;
   }
 

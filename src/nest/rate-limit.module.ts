@@ -17,6 +17,7 @@ import { AddressTrust } from './address-trust.js';
 import { ControllerPlaces } from './controller-places.js';
 import { MountCheck } from './mount-check.js';
 import { PolicyRegistry } from './policy-registry.js';
+import { ProblemFilter } from './problem.filter.js';
 import { asyncProviders, type RateLimitModuleAsyncOptions } from './rate-limit.async-options.js';
 import { RateLimitGuard } from './rate-limit.guard.js';
 import { RateLimitInterceptor } from './rate-limit.interceptor.js';
@@ -53,6 +54,7 @@ const PROVIDERS: Provider[] = [
   RouteCharger,
   RateLimitGuard,
   RateLimitInterceptor,
+  ProblemFilter,
   RateLimitMount,
   MountCheck,
   ScopeCheck,

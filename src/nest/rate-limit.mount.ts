@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ApplicationConfig } from '@nestjs/core';
+import { ProblemFilter } from './problem.filter.js';
 import { RateLimitGuard } from './rate-limit.guard.js';
 import { RateLimitInterceptor } from './rate-limit.interceptor.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
@@ -15,7 +16,9 @@ export class RateLimitMount {
     @Inject(RATE_LIMIT_OPTIONS) options: ResolvedRateLimitOptions,
     @Inject(RateLimitGuard) guard: RateLimitGuard,
     @Inject(RateLimitInterceptor) interceptor: RateLimitInterceptor,
+    @Inject(ProblemFilter) problemFilter: ProblemFilter,
   ) {
+    if (options.body === 'problem') config.addGlobalFilter(problemFilter);
     if (!options.global) return;
     config.addGlobalGuard(guard);
     if (options.headers.writtenBy === 'interceptor') config.addGlobalInterceptor(interceptor);

@@ -6,7 +6,7 @@ import { RateLimitStorage } from '../core/storage.js';
 import { type HeadersOptions, type ResolvedHeadersOptions, resolveHeadersOptions } from './headers/headers.options.js';
 import type { LimitDefinition, LimitOptions } from './rate-limit.declaration.js';
 import { ip } from './subjects/ip.js';
-import { checkOptions } from './subjects/options.js';
+import { checkOptions } from '../core/options.js';
 import { type Subject, type SubjectResolver, toSubjectResolver } from './subjects/subject.js';
 
 /**

@@ -1,4 +1,5 @@
 import { type ExecutionContext, Inject, Injectable, type Type } from '@nestjs/common';
+import { SSE_METADATA } from '@nestjs/common/constants.js';
 import { ControllerPlaces } from './controller-places.js';
 import { EffectiveLimits, rejectRepeatedNames } from './effective-limits.js';
 import { type PlannedCharge, PolicyRegistry } from './policy-registry.js';
@@ -16,6 +17,8 @@ export interface RoutePlan {
   /** The route as messages name it: `ReportsController.list`. */
   readonly route: string;
   readonly handler: Handler;
+  /** Whether the handler answers with server-sent events. */
+  readonly isEventStream: boolean;
   readonly guard: readonly PlannedCharge[];
   readonly interceptor: readonly PlannedCharge[];
 }
@@ -56,6 +59,7 @@ export class RoutePlans {
     return {
       route,
       handler,
+      isEventStream: Reflect.getMetadata(SSE_METADATA, handler) === true,
       guard: charges.filter(({ subject }) => subject.phase === 'guard'),
       interceptor: charges.filter(({ subject }) => subject.phase === 'interceptor'),
     };

@@ -1,4 +1,5 @@
 import { describeValue, misconfigured } from '../../core/errors.js';
+import { checkOptions } from '../../core/options.js';
 
 /** How the X-RateLimit-* fields are spelled. */
 export interface LegacyHeadersOptions {
@@ -40,7 +41,8 @@ export interface ResolvedHeadersOptions {
  * @throws RateLimitConfigurationError for a misspelt option or a value that means nothing.
  */
 export function resolveHeadersOptions(options: HeadersOptions | undefined, where: string): ResolvedHeadersOptions {
-  const given = checkedObject(options ?? {}, ['standard', 'legacy', 'retryAfter', 'writtenBy'], where);
+  const given = (options ?? {}) as Given;
+  checkOptions(given, ['standard', 'legacy', 'retryAfter', 'writtenBy'], where);
   const standard = oneOf(given, 'standard', ['draft-11', 'draft-8', false], 'draft-11', where);
   return {
     standard: standard === 'draft-8' ? 'draft-11' : standard,
@@ -56,7 +58,8 @@ function resolveLegacy(legacy: unknown, where: string): Required<LegacyHeadersOp
     misconfigured(where, `legacy is ${describeValue(legacy)}`, 'use true, false or { reset, policy }');
   }
   const at = `${where}.legacy`;
-  const given = checkedObject(typeof legacy === 'object' ? legacy : {}, ['reset', 'policy'], at);
+  const given = (typeof legacy === 'object' ? legacy : {}) as Given;
+  checkOptions(given, ['reset', 'policy'], at);
   return {
     reset: oneOf(given, 'reset', ['epoch', 'delta'], 'epoch', at),
     policy: oneOf(given, 'policy', [true, false], false, at),
@@ -64,18 +67,6 @@ function resolveLegacy(legacy: unknown, where: string): Required<LegacyHeadersOp
 }
 
 type Given = Readonly<Record<string, unknown>>;
-
-function checkedObject(options: object | null, known: readonly string[], where: string): Given {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    misconfigured(where, `the options are ${describeValue(options)}`, `pass an object with any of ${known.join(', ')}`);
-  }
-  for (const key of Object.keys(options)) {
-    if (!known.includes(key)) {
-      misconfigured(where, `unknown option ${describeValue(key)}`, `the options are ${known.join(', ')}`);
-    }
-  }
-  return options as Given;
-}
 
 function oneOf<const T>(given: Given, option: string, allowed: readonly T[], fallback: T, where: string): T {
   const value = given[option];

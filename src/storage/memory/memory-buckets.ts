@@ -69,21 +69,22 @@ export class MemoryBuckets {
 
   /**
    * The bucket that is full soonest goes: with it nothing is forgotten if it is full already, else its debt, which is
-   * all that its subject gains.
+   * all that its subject gains. The candidates lie far apart, because buckets that came together are much alike: a
+   * band of abusers must not be all there is to choose from.
    */
   private evictOne(): void {
     const { slab } = this;
+    const apart = Math.max(1, Math.floor(slab.size / EVICTION_CANDIDATES));
     let victim = 0;
     let victimFullAt = Infinity;
-    for (let looked = 0; looked < EVICTION_CANDIDATES; looked++) {
-      if (this.cursor >= slab.size) this.cursor = 0;
-      const fullAt = slab.fullAtMicros(this.cursor);
-      if (fullAt < victimFullAt) {
-        victim = this.cursor;
-        victimFullAt = fullAt;
-      }
-      this.cursor++;
+    for (let i = 0; i < EVICTION_CANDIDATES; i++) {
+      const slot = (this.cursor + i * apart) % slab.size;
+      const fullAt = slab.fullAtMicros(slot);
+      if (fullAt >= victimFullAt) continue;
+      victim = slot;
+      victimFullAt = fullAt;
     }
+    this.cursor = (this.cursor + 1) % slab.size;
     this.remove(victim);
   }
 }

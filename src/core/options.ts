@@ -1,8 +1,11 @@
-import { describeValue, misconfigured } from '../../core/errors.js';
+import { describeValue, misconfigured } from './errors.js';
 
-/** A misspelt option would otherwise be a default that nobody asked for. */
+/**
+ * A misspelt option would otherwise be a default that nobody asked for.
+ * @throws RateLimitConfigurationError for what is no object, or has an option that is not known.
+ */
 export function checkOptions(options: unknown, known: readonly string[], where: string): void {
-  if (typeof options !== 'object' || options === null) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     misconfigured(where, `the options are ${describeValue(options)}`, `pass an object with any of ${known.join(', ')}`);
   }
   for (const key of Object.keys(options)) {
