@@ -48,13 +48,15 @@ export class MountCheck {
 
   private guards(): Mounted {
     const mounted = this.config.getGlobalGuards().some((guard) => guard instanceof RateLimitGuard);
-    const scoped = this.config.getGlobalRequestGuards().some(({ metatype }) => metatype === RateLimitGuard);
+    const scoped = this.config.getGlobalRequestGuards().some(({ metatype }) => isOrExtends(metatype, RateLimitGuard));
     return { everywhere: mounted || scoped, metadata: GUARDS_METADATA, type: RateLimitGuard };
   }
 
   private interceptors(): Mounted {
     const mounted = this.config.getGlobalInterceptors().some((one) => one instanceof RateLimitInterceptor);
-    const scoped = this.config.getGlobalRequestInterceptors().some(({ metatype }) => metatype === RateLimitInterceptor);
+    const scoped = this.config
+      .getGlobalRequestInterceptors()
+      .some(({ metatype }) => isOrExtends(metatype, RateLimitInterceptor));
     return { everywhere: mounted || scoped, metadata: INTERCEPTORS_METADATA, type: RateLimitInterceptor };
   }
 }
@@ -64,8 +66,12 @@ function isMounted({ everywhere, metadata, type }: Mounted, ...targets: readonly
     everywhere ||
     targets.some((target) =>
       ((Reflect.getMetadata(metadata, target) as unknown[] | undefined) ?? []).some(
-        (mounted) => mounted === type || mounted instanceof type,
+        (mounted) => isOrExtends(mounted, type) || mounted instanceof type,
       ),
     )
   );
+}
+
+function isOrExtends(candidate: unknown, type: Type): boolean {
+  return typeof candidate === 'function' && (candidate === type || candidate.prototype instanceof type);
 }

@@ -27,7 +27,7 @@ export class PolicyRegistry {
   readonly moduleDefault: PlannedCharge | undefined;
   private readonly shared = new Map<string, PlannedCharge>();
   private readonly claims = new Map<string, { readonly policy: Policy; readonly where: string }>();
-  private readonly named = new Set<string>();
+  private readonly applied = new Set<string>();
 
   constructor(@Inject(RATE_LIMIT_OPTIONS) private readonly options: ResolvedRateLimitOptions) {
     const { where } = options;
@@ -74,7 +74,6 @@ export class PolicyRegistry {
       );
     }
     checkOptions(use, SHARED_POLICY_USE_KEYS, where);
-    this.named.add(name);
     const { cost } = use;
     return cost === undefined ? planned : { ...planned, cost: checkedCost(cost, planned.policy, where), where };
   }
@@ -82,20 +81,26 @@ export class PolicyRegistry {
   /** To be called when every route has been seen. @throws RateLimitConfigurationError for a policy that limits nothing. */
   rejectUnused(): void {
     for (const name of this.shared.keys()) {
-      if (this.named.has(name) || this.options.policies[name]?.usedInCode === true) continue;
+      if (this.applied.has(name) || this.options.policies[name]?.usedInCode === true) continue;
       misconfigured(
         `${this.options.where} policies.${name}`,
-        'no route names this policy, so it limits nothing',
+        'no route is limited by this policy',
         `put @RateLimit('${name}') on a route, remove the policy, or say usedInCode: true if only RateLimiter.consume asks for it`,
       );
     }
   }
 
+  /** To be called for a limit that applies to a route, whatever its place. @throws as {@link claim} */
+  apply(limit: PlannedCharge): PlannedCharge {
+    this.applied.add(limit.policy.id);
+    return this.claim(limit);
+  }
+
   /**
-   * To be called for a limit that applies to a route: one policy per bucket, however many routes or places share it.
+   * One policy per bucket, however many routes or places share it.
    * @throws RateLimitConfigurationError when another limit claims the bucket and disagrees.
    */
-  claim(limit: PlannedCharge): PlannedCharge {
+  private claim(limit: PlannedCharge): PlannedCharge {
     const { policy, where } = limit;
     const bucketName = policy.place.startsWith('=') ? policy.place : policy.id;
     const earlier = this.claims.get(bucketName);
@@ -118,7 +123,7 @@ export class PolicyRegistry {
     return {
       policy,
       subject: definition.by === undefined ? this.options.by : toSubjectResolver(definition.by, `${where} by`),
-      cost: checkedCost(definition.cost ?? 1, policy, where),
+      cost: checkedCost(definition.cost === undefined ? 1 : definition.cost, policy, where),
       where,
     };
   }

@@ -61,20 +61,29 @@ function toDeclaration(
   return { kind: 'own', definition };
 }
 
-/** Decorators run bottom up: putting each one in front keeps the order in which they are written. */
+/**
+ * Written by class and method name, not onto the function: a decorator above may put another function in its place.
+ * Decorators run bottom up: putting each one in front keeps the order in which they are written.
+ */
 function declare(decorator: string, key: string, value: unknown): MethodDecorator & ClassDecorator {
   return (target: object, property?: string | symbol, descriptor?: { readonly value?: unknown }) => {
-    const holder: unknown = property === undefined ? target : descriptor?.value;
-    if (typeof holder !== 'function') {
+    if (property === undefined) {
+      Reflect.defineMetadata(key, [value, ...ownList(Reflect.getOwnMetadata(key, target))], target);
+      return;
+    }
+    if (typeof target === 'function' || typeof descriptor?.value !== 'function') {
       const owner = typeof target === 'function' ? target.name : target.constructor.name;
       misconfigured(
         `@${decorator} on ${owner}.${String(property)}`,
-        'it stands on what is not a method',
+        'it stands on what is not a method of an instance',
         'put it on a controller or on one of its methods',
       );
     }
-    // Only the target's own list, copied: a subclass never writes into its parent's.
-    const own = (Reflect.getOwnMetadata(key, holder) as readonly unknown[] | undefined) ?? [];
-    Reflect.defineMetadata(key, [value, ...own], holder);
+    Reflect.defineMetadata(key, [value, ...ownList(Reflect.getOwnMetadata(key, target, property))], target, property);
   };
+}
+
+/** Only the target's own list, to be copied: a subclass never writes into its parent's. */
+function ownList(list: unknown): readonly unknown[] {
+  return (list as readonly unknown[] | undefined) ?? [];
 }

@@ -34,12 +34,15 @@ export class RoutePlans {
     @Inject(ControllerPlaces) private readonly places: ControllerPlaces,
   ) {}
 
-  /** The plan of a route, or `undefined` where nothing is limited. */
+  /**
+   * The plan of a route, or `undefined` where nothing is limited. By name, because a handler that was bound or wrapped on
+   * its instance is another function, and its limits must not be lost with it.
+   */
   of(controller: Type, handler: Handler, name = handler.name.replace(/^bound /, '')): RoutePlan | undefined {
     const ofController = this.plans.get(controller);
     // Most routes are compiled at start; `has`, because "nothing is limited" is an answer too.
     if (ofController?.has(handler)) return ofController.get(handler);
-    const plan = this.compile(controller, originalOf(controller, handler, name), name);
+    const plan = this.compile(controller, handler, name);
     if (ofController === undefined) this.plans.set(controller, new WeakMap([[handler, plan]]));
     else ofController.set(handler, plan);
     return plan;
@@ -53,8 +56,11 @@ export class RoutePlans {
     for (const ancestor of lineage(controller)) {
       this.apply(effective, ancestor, ancestor.name, () => this.places.placeOf(controller));
     }
-    this.apply(effective, handler, route, () => this.places.placeOf(controller, name));
-    const charges = effective.list(`@RateLimit on ${route}`).map((limit) => this.registry.claim(limit));
+    const owner = ownerOf(controller, name);
+    if (owner !== undefined) {
+      this.apply(effective, owner, route, () => this.places.placeOf(controller, name), name);
+    }
+    const charges = effective.list(`@RateLimit on ${route}`).map((limit) => this.registry.apply(limit));
     if (charges.length === 0) return undefined;
     return {
       route,
@@ -66,12 +72,12 @@ export class RoutePlans {
   }
 
   /** One place's skips lift what farther places said, then its limits come on top. */
-  private apply(effective: EffectiveLimits, target: object, on: string, place: () => string): void {
-    const limits = (own(target, LIMITS_METADATA) as readonly LimitDeclaration[]).map((declaration) =>
+  private apply(effective: EffectiveLimits, target: object, on: string, place: () => string, method?: string): void {
+    const limits = (own(LIMITS_METADATA, target, method) as readonly LimitDeclaration[]).map((declaration) =>
       this.plan(declaration, `@RateLimit on ${on}`, place),
     );
     rejectRepeatedNames(limits, `@RateLimit on ${on}`);
-    for (const skip of own(target, SKIPS_METADATA) as readonly SkipDeclaration[]) {
+    for (const skip of own(SKIPS_METADATA, target, method) as readonly SkipDeclaration[]) {
       effective.skip(skip, limits, `@SkipRateLimit on ${on}`);
     }
     for (const limit of limits) effective.add(limit);
@@ -81,17 +87,6 @@ export class RoutePlans {
     if (declaration.kind === 'own') return this.registry.own(declaration.definition, place, where);
     return this.registry.use(declaration.policyName, declaration.use, where);
   }
-}
-
-/**
- * The method that carries the metadata. A method that was bound or wrapped on its instance is another function with
- * none of it, and its limits must not be lost with it.
- */
-function originalOf(controller: Type, handler: Handler, name: string): Handler {
-  if (Reflect.hasOwnMetadata(LIMITS_METADATA, handler) || Reflect.hasOwnMetadata(SKIPS_METADATA, handler))
-    return handler;
-  const method = (controller.prototype as Record<string, unknown>)[name];
-  return typeof method === 'function' ? method : handler;
 }
 
 /** The controller and the classes it extends, the farthest first. */
@@ -104,17 +99,28 @@ function lineage(controller: Type): readonly Type[] {
   return classes;
 }
 
-function own(target: object, key: string): readonly unknown[] {
-  return (Reflect.getOwnMetadata(key, target) as readonly unknown[] | undefined) ?? [];
+/** The prototype that a method of this name is written on, so that an overriding method has only its own decorators. */
+function ownerOf(controller: Type, name: string): object | undefined {
+  let prototype = controller.prototype as object | null;
+  while (prototype !== null && !Object.hasOwn(prototype, name))
+    prototype = Object.getPrototypeOf(prototype) as object | null;
+  return prototype ?? undefined;
+}
+
+function own(key: string, target: object, method?: string): readonly unknown[] {
+  const list: unknown =
+    method === undefined ? Reflect.getOwnMetadata(key, target) : Reflect.getOwnMetadata(key, target, method);
+  return (list as readonly unknown[] | undefined) ?? [];
 }
 
 /** Whether a class or one of its methods carries `@RateLimit`. */
 export function declaresLimits(type: Type): boolean {
-  const methods = Object.values(Object.getOwnPropertyDescriptors((type.prototype ?? {}) as object));
-  return [type, ...methods.map(({ value }): unknown => value)].some(carriesLimits);
+  const methods = Object.getOwnPropertyNames((type.prototype ?? {}) as object);
+  return own(LIMITS_METADATA, type).length > 0 || methods.some((method) => methodDeclaresLimits(type, method));
 }
 
-/** Whether `@RateLimit` stands on this very class or method. */
-export function carriesLimits(target: unknown): boolean {
-  return typeof target === 'function' && Reflect.hasOwnMetadata(LIMITS_METADATA, target);
+/** Whether `@RateLimit` stands on the method that a class has by this name. */
+export function methodDeclaresLimits(type: Type, method: string): boolean {
+  const owner = type.prototype === undefined ? undefined : ownerOf(type, method);
+  return owner !== undefined && own(LIMITS_METADATA, owner, method).length > 0;
 }

@@ -7,7 +7,7 @@ import { ControllerPlaces } from './controller-places.js';
 import { MountCheck } from './mount-check.js';
 import { PolicyRegistry } from './policy-registry.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
-import { carriesLimits, declaresLimits, type RoutePlan, RoutePlans } from './route-plan.js';
+import { declaresLimits, methodDeclaresLimits, type RoutePlan, RoutePlans } from './route-plan.js';
 
 /** Compiles every route when the application starts, so that nothing is misconfigured silently. */
 @Injectable()
@@ -51,7 +51,7 @@ export class StartCheck {
       const isRoute = Reflect.hasMetadata(PATH_METADATA, handler);
       const plan = isRoute ? this.plans.of(controller, handler, name) : undefined;
       if (plan !== undefined) yield plan;
-      else if (!isRoute && carriesLimits(handler)) this.warnOfIdleHandler(`${controller.name}.${name}`);
+      else if (!isRoute && methodDeclaresLimits(controller, name)) this.warnOfIdleHandler(`${controller.name}.${name}`);
     }
   }
 

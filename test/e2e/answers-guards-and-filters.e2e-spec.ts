@@ -117,16 +117,19 @@ describe.each(LANES)('Exception filters of the application on $platform with $st
     expect(await response.json()).toEqual({ oops: true, wait: Number(fields['Retry-After']), left: 0 });
   };
 
-  it('reshape the refusal, read its decision and keep its fields when they are a provider', async () => {
-    const { get } = await start({
-      platform,
-      imports: [RateLimitModule.forRoot({ storage: makeStorage(storage) })],
-      controllers: [WorkController],
-      providers: [{ provide: APP_FILTER, useClass: CatchAllFilter }],
-    });
-    expect((await get('/work')).status).toBe(200);
-    await expectReshaped(await get('/work'));
-  });
+  it.each(['nest', 'problem'] as const)(
+    'reshape the refusal (%s), read its decision and keep its fields when they are a provider',
+    async (body) => {
+      const { get } = await start({
+        platform,
+        imports: [RateLimitModule.forRoot({ storage: makeStorage(storage), body })],
+        controllers: [WorkController],
+        providers: [{ provide: APP_FILTER, useClass: CatchAllFilter }],
+      });
+      expect((await get('/work')).status).toBe(200);
+      await expectReshaped(await get('/work'));
+    },
+  );
 
   it('do so when they are mounted by hand', async () => {
     const { get } = await start({

@@ -118,7 +118,7 @@ describe('An application that imports the module in a way that cannot work', () 
     const mistaken = {
       imports: [RateLimitModule.forRoot({ storage, policies: { idle: { capacity: 1, perSeconds: 1 } } })],
     };
-    expect((await startError(mistaken)).message).toContain('no route names this policy');
+    expect((await startError(mistaken)).message).toContain('no route is limited by this policy');
     expect(opened).toEqual([]);
   });
 });

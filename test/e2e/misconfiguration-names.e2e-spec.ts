@@ -65,14 +65,14 @@ describe('An application with names that cannot mean anything', () => {
       'a shared policy that no route names',
       () => withOptions(EXPORTS),
       'RateLimitModule.forRoot policies.exports',
-      'no route names this policy, so it limits nothing',
+      'no route is limited by this policy',
       "put @RateLimit('exports') on a route, remove the policy, or say usedInCode: true",
     ],
     [
       'a shared policy that only code is not to ask for',
       () => withOptions({ policies: { exports: { capacity: 5, perSeconds: 60, usedInCode: false } } }),
       'RateLimitModule.forRoot policies.exports',
-      'no route names this policy',
+      'no route is limited by this policy',
       'usedInCode: true',
     ],
     [

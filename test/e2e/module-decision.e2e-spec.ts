@@ -124,7 +124,8 @@ describe.each(PLATFORMS)('@RateLimitDecision() on %s', (platform) => {
 describe('What decorators leave on their targets', () => {
   const KEYS = ['nestjs-token-bucket:limits', 'nestjs-token-bucket:skips'] as const;
   const own = (target: object): unknown[] => KEYS.map((key) => Reflect.getOwnMetadata(key, target));
-  const ownOfList = (type: Type): unknown[] => own((type.prototype as { readonly list: object }).list);
+  const ownOfList = (type: Type): unknown[] =>
+    KEYS.map((key) => Reflect.getOwnMetadata(key, type.prototype as object, 'list'));
   const limit = (capacity: number, name?: string) => ({
     kind: 'own',
     definition: { capacity, perSeconds: 60, ...(name === undefined ? {} : { name }) },

@@ -2,6 +2,7 @@ import { Controller, type MessageEvent, Sse } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { RateLimit, RateLimitModule, user } from 'nestjs-token-bucket';
 import { type Observable, of } from 'rxjs';
+import { members } from './support/fields.js';
 import { LANES, makeStorage, useApps } from './support/lanes.js';
 import { as, SignInGuard } from './support/sign-in.js';
 
@@ -13,6 +14,13 @@ class EventsController {
   @RateLimit(1, 3600, { by: user() })
   events(): Observable<MessageEvent> {
     opened++;
+    return of({ data: 'news' });
+  }
+
+  @Sse('both')
+  @RateLimit(5, 3600, { name: 'perAddress' })
+  @RateLimit(2, 3600, { name: 'perUser', by: user() })
+  both(): Observable<MessageEvent> {
     return of({ data: 'news' });
   }
 }
@@ -37,5 +45,17 @@ describe.each(LANES)('Event streams by user on $platform with $storage', ({ plat
     expect(text).not.toContain('news');
     expect(opened).toBe(1);
     expect(await (await get('/events', '203.0.113.1', as('bob'))).text()).toContain('data: news');
+  });
+
+  it('have at least the fields of what was charged before authentication', async () => {
+    const { get } = await start({
+      platform,
+      imports: [RateLimitModule.forRoot({ storage: makeStorage(storage) })],
+      controllers: [EventsController],
+      providers: [{ provide: APP_GUARD, useClass: SignInGuard }],
+    });
+    const response = await get('/both', '203.0.113.1', as('ada'));
+    expect(await response.text()).toContain('data: news');
+    expect(members(response, 'RateLimit')).toMatchObject({ perAddress: { r: 4, t: 2880 } });
   });
 });
