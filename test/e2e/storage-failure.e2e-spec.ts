@@ -190,7 +190,7 @@ describe.each(PLATFORMS)('A Redis that goes away on %s', (platform) => {
 
   it('is a 503 while it does not answer, and decides again when it does', async () => {
     const { get } = await startWork(50);
-    expect((await get('/')).status).toBe(200);
+    await eventually(async () => (await get('/')).status === 200);
     process.kill(redis.pid, 'SIGSTOP');
     try {
       await expectUnavailable(() => get('/'));
