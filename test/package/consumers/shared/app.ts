@@ -31,7 +31,8 @@ export function appModule(redisUrl?: string): DynamicModule {
   const storage = redisUrl === undefined ? {} : { storage: new RedisStorage({ url: redisUrl }) };
   return {
     module: AppModule,
-    imports: [RateLimitModule.forRoot({ ...storage, default: { capacity: 100, perSeconds: 60 } })],
+    // Problem documents, because the versions of Nest send the media type of an error's body differently.
+    imports: [RateLimitModule.forRoot({ ...storage, default: { capacity: 100, perSeconds: 60 }, body: 'problem' })],
     controllers: [GreetingController],
   };
 }

@@ -16,6 +16,8 @@ export async function assertThirdRequestIsRefused(url: string): Promise<void> {
   assert.equal(third.headers.get('x-ratelimit-limit'), '2');
   assert.equal(first.headers.get('retry-after'), null);
   assert.match(third.headers.get('retry-after') ?? '', /^(29|30)$/, 'one of two tokens returns in 30 s');
+  assert.match(third.headers.get('content-type') ?? '', /^application\/problem\+json/);
+  assert.match(await third.text(), /"status":429,.*"violated-policies":\["default"\]/);
   for (const { headers } of [first, second, third]) {
     assert.match(headers.get('ratelimit') ?? '', /^"default";r=\d/);
     assert.match(headers.get('ratelimit-policy') ?? '', /^"default";q=2;w=60/);
