@@ -1,7 +1,6 @@
 import { costUnits, remainingTokens, waitMicros } from './algorithms/token-bucket.js';
 import type { Charge } from './charge.js';
 import type { Policy } from './policy.js';
-import type { StorageReply } from './storage.js';
 
 /** What one policy said. Every number that clients and headers see is derived here, and only here. */
 export class PolicyDecision {
@@ -58,7 +57,8 @@ export class PolicyDecision {
   /** Milliseconds, exact to the µs, in which the tokens that are left would arrive: spread over them, they never run out. */
   get tokensWorthMs(): number {
     const { policy } = this.charge;
-    return Math.ceil((policy.capacityUnits - this.debtUnits) / policy.refillTokens) / 1000;
+    const leftUnits = Math.max(0, policy.capacityUnits - this.debtUnits);
+    return Math.ceil(leftUnits / policy.refillTokens) / 1000;
   }
 
   private millisUntilDrained(units: number): number {

@@ -1,7 +1,7 @@
 import { type BucketShape, DEFAULT_POLICY_NAME, type PolicyDefinition } from './bucket-shape.js';
 import { describeValue, misconfigured } from './errors.js';
 
-/** The most units an empty bucket may owe: debt stays at most twice this, so doubles (here and in Lua) hold it exactly. */
+/** The most units an empty bucket may owe: with a cost on top, doubles (here and in Lua) hold it exactly. */
 export const MAX_CAPACITY_UNITS = 2 ** 51;
 const MAX_PERIOD_SECONDS = 366 * 86_400;
 /** Valid both as a structured-field String and as a Token, which a coming draft of the RateLimit fields wants. */

@@ -32,8 +32,6 @@ export class Policy {
   readonly intervalMicros: number;
   /** Units of debt of an empty bucket: `capacity × refillMicros`. */
   readonly capacityUnits: number;
-  /** Whole microseconds that an empty bucket's arrival time lies ahead of now; farther ahead counts as empty. */
-  readonly maxAheadMicros: number;
 
   /** @param where the place to name in error messages, for example `@RateLimit on ReportsController.list`. */
   constructor(definition: PolicyDefinition, where = 'new Policy') {
@@ -56,7 +54,6 @@ export class Policy {
       );
     }
     this.perSeconds = definition.perSeconds ?? Math.ceil((this.capacity * seconds) / tokens);
-    this.maxAheadMicros = Math.floor(this.capacityUnits / this.refillTokens);
     this.intervalMicros = checkedInterval(definition.refillEverySeconds, tokens, seconds, fail);
   }
 

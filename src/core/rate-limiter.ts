@@ -1,4 +1,4 @@
-import { type Bucket, type Charge, checkCharge, sumByBucket } from './charge.js';
+import { type Charge, checkCharge, sumByBucket } from './charge.js';
 import { costUnits } from './algorithms/token-bucket.js';
 import { Decision, PolicyDecision, type Receipt } from './decision.js';
 import { describeValue, InvalidChargeError } from './errors.js';

@@ -9,7 +9,10 @@ export interface StorageReply {
   readonly allowed: boolean;
   /** The storage's time of the answer: integer µs since 1970. */
   readonly nowMicros: number;
-  /** Debt of each bucket in units, in the order of the charges: after the charge if it was taken, else as it stands. */
+  /**
+   * Debt of each bucket in units, in the order of the charges: after the charge if it was taken, else as it stands. A
+   * token has `policy.refillMicros` units, and `policy.refillTokens` of them drain every microsecond.
+   */
   readonly debtUnits: readonly number[];
 }
 
@@ -20,7 +23,7 @@ export interface StorageReply {
  * An abstract class, so that one word is the type and the injection token. Constructors do no I/O.
  */
 export abstract class RateLimitStorage {
-  /** All charges or none: a refusal changes no state, byte for byte. */
+  /** All charges or none: a refusal changes no state of a bucket, byte for byte. */
   abstract consume(charges: readonly Charge[]): MaybePromise<StorageReply>;
 
   /** The answer that {@link consume} would give now, without taking anything. */

@@ -31,12 +31,16 @@ export class AddressTrust {
 
   /** To be shown every request that is limited by address: what start could not tell, the first forwarded one can. */
   check(request: HttpRequest, planned: PlannedCharge): void {
-    if (this.trust === 'unknown' && !this.triedRequest && request.headers['x-forwarded-for'] !== undefined) {
-      this.triedRequest = true;
-      this.trust = trustOf(request);
-    }
+    if (!this.triedRequest && request.headers['x-forwarded-for'] !== undefined) this.tryRequest(request);
     this.rejectUnlimited(planned);
     this.watch.check(request);
+  }
+
+  /** Also where start showed something: the setting may have been changed since. */
+  private tryRequest(request: HttpRequest): void {
+    this.triedRequest = true;
+    const trust = trustOf(request);
+    if (trust !== 'unknown') this.trust = trust;
   }
 
   private rejectUnlimited({ subject, where }: PlannedCharge): void {

@@ -49,7 +49,7 @@ export class MountCheck {
   private guards(): Mounted {
     const mounted = this.config.getGlobalGuards().some((guard) => guard instanceof RateLimitGuard);
     const scoped = this.config.getGlobalRequestGuards().some(({ metatype }) => isOrExtends(metatype, RateLimitGuard));
-    return { everywhere: mounted || scoped, metadata: GUARDS_METADATA, type: RateLimitGuard };
+    return { everywhere: this.options.global || mounted || scoped, metadata: GUARDS_METADATA, type: RateLimitGuard };
   }
 
   private interceptors(): Mounted {
@@ -57,7 +57,9 @@ export class MountCheck {
     const scoped = this.config
       .getGlobalRequestInterceptors()
       .some(({ metatype }) => isOrExtends(metatype, RateLimitInterceptor));
-    return { everywhere: mounted || scoped, metadata: INTERCEPTORS_METADATA, type: RateLimitInterceptor };
+    // With `global`, what the module mounts counts, whatever a test has put in its place.
+    const ours = this.options.global && this.options.headers.writtenBy === 'interceptor';
+    return { everywhere: ours || mounted || scoped, metadata: INTERCEPTORS_METADATA, type: RateLimitInterceptor };
   }
 }
 

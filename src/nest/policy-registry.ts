@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { BUCKET_SHAPE_KEYS } from '../core/bucket-shape.js';
 import { describeValue, misconfigured } from '../core/errors.js';
 import { placeOf, Policy } from '../core/policy.js';
-import type { LimitDefinition, SharedPolicyUse } from './rate-limit.declaration.js';
+import { copyOptions, LIMIT_KEYS, type LimitDefinition, type SharedPolicyUse } from './rate-limit.declaration.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
 import { checkOptions } from '../core/options.js';
 import { type SubjectResolver, toSubjectResolver } from './subjects/subject.js';
@@ -16,7 +16,6 @@ export interface PlannedCharge {
   readonly where: string;
 }
 
-const LIMIT_KEYS = [...BUCKET_SHAPE_KEYS, 'name', 'by', 'cost', 'id'];
 const SHARED_POLICY_KEYS = [...BUCKET_SHAPE_KEYS, 'by', 'cost', 'usedInCode'];
 const SHARED_POLICY_USE_KEYS = ['cost'];
 
@@ -37,7 +36,7 @@ export class PolicyRegistry {
     for (const [name, definition] of Object.entries(options.policies)) {
       const at = `${where} policies.${name}`;
       checkOptions(definition, SHARED_POLICY_KEYS, at);
-      this.shared.set(name, this.claim(this.planned({ ...definition, name }, '', at)));
+      this.shared.set(name, this.claim(this.planned(definition, '', at, name)));
     }
   }
 
@@ -118,12 +117,13 @@ export class PolicyRegistry {
     );
   }
 
-  private planned(definition: LimitDefinition, place: string, where: string): PlannedCharge {
-    const policy = new Policy({ ...definition, place }, where);
+  private planned(definition: LimitDefinition, place: string, where: string, name = definition.name): PlannedCharge {
+    const { by, cost, ...shape } = copyOptions(definition, LIMIT_KEYS);
+    const policy = new Policy({ ...shape, name, place }, where);
     return {
       policy,
-      subject: definition.by === undefined ? this.options.by : toSubjectResolver(definition.by, `${where} by`),
-      cost: checkedCost(definition.cost === undefined ? 1 : definition.cost, policy, where),
+      subject: by === undefined ? this.options.by : toSubjectResolver(by, `${where} by`),
+      cost: checkedCost(cost === undefined ? 1 : cost, policy, where),
       where,
     };
   }

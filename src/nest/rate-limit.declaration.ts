@@ -1,4 +1,4 @@
-import type { BucketShape } from '../core/bucket-shape.js';
+import { BUCKET_SHAPE_KEYS, type BucketShape } from '../core/bucket-shape.js';
 import type { Subject } from './subjects/subject.js';
 
 /** What may be said beside the numbers of a limit. */
@@ -16,6 +16,20 @@ export interface LimitOptions {
   readonly id?: string;
   /** Tokens arrive in whole steps every so many seconds instead of evenly. Integer ≥ 1. */
   readonly refillEverySeconds?: number;
+}
+
+/** The names of {@link LimitOptions}, for checks that find misspelt ones. */
+export const LIMIT_OPTION_KEYS: readonly string[] = ['name', 'by', 'cost', 'id', 'refillEverySeconds'];
+
+/** Everything a limit in one object may say. */
+export const LIMIT_KEYS: readonly string[] = [...new Set([...BUCKET_SHAPE_KEYS, ...LIMIT_OPTION_KEYS])];
+
+/** A copy that no later change reaches. Known options also by name: an object of a configuration class may have getters. */
+export function copyOptions<T extends object>(source: T, known: readonly string[]): T {
+  // Untyped code may pass null; the check for unknown options says so.
+  if (source === null) return source;
+  const named = known.map((key): [string, unknown] => [key, (source as Record<string, unknown>)[key]]);
+  return { ...source, ...Object.fromEntries(named.filter(([, value]) => value !== undefined)) };
 }
 
 /** A limit in one object: its bucket and its options. */

@@ -1,9 +1,13 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Decision } from '../core/decision.js';
 import { misconfigured } from '../core/errors.js';
+import { checkOptions } from '../core/options.js';
 import {
   type LimitDeclaration,
   type LimitDefinition,
+  copyOptions,
+  LIMIT_KEYS,
+  LIMIT_OPTION_KEYS,
   type LimitOptions,
   LIMITS_METADATA,
   type SharedPolicyUse,
@@ -26,18 +30,14 @@ export function RateLimit(
 export function RateLimit(policyName: string, use?: SharedPolicyUse): MethodDecorator & ClassDecorator;
 /** The same as the first form in one object, or with a refill of its own: `{ capacity, refillTokens, refillSeconds }`. */
 export function RateLimit(definition: LimitDefinition): MethodDecorator & ClassDecorator;
-export function RateLimit(
-  first: number | string | LimitDefinition,
-  second?: number | SharedPolicyUse,
-  options?: LimitOptions,
-): MethodDecorator & ClassDecorator {
-  return declare('RateLimit', LIMITS_METADATA, toDeclaration(first, second, options));
+export function RateLimit(...args: readonly unknown[]): MethodDecorator & ClassDecorator {
+  return declare('RateLimit', LIMITS_METADATA, (where) => toDeclaration(args, where));
 }
 
 /** Lifts the limits of farther places (module, class) from this target: all of them, or those named. */
 export function SkipRateLimit(...names: string[]): MethodDecorator & ClassDecorator {
   const skip: SkipDeclaration = names.length === 0 ? 'all' : names;
-  return declare('SkipRateLimit', SKIPS_METADATA, skip);
+  return declare('SkipRateLimit', SKIPS_METADATA, () => skip);
 }
 
 /** Hands the request's decision to a handler parameter; `undefined` where no limit applies. */
@@ -45,36 +45,51 @@ export const RateLimitDecision: () => ParameterDecorator = createParamDecorator(
   (_data: unknown, context: ExecutionContext): Decision | undefined => decisionOf(context),
 );
 
-function toDeclaration(
-  first: number | string | LimitDefinition,
-  second?: number | SharedPolicyUse,
-  options?: LimitOptions,
-): LimitDeclaration {
-  if (typeof first === 'string') {
-    return { kind: 'shared', policyName: first, use: (second ?? {}) as SharedPolicyUse };
+/** From whichever form was used; what untyped code passes beside it must not be ignored. */
+function toDeclaration(args: readonly unknown[], where: string): LimitDeclaration {
+  const [first, second, third] = args;
+  const most = typeof first === 'object' ? 1 : typeof first === 'string' ? 2 : 3;
+  if (args.length > most) {
+    misconfigured(
+      where,
+      `${args.length} arguments were given where ${most} have a meaning`,
+      'use @RateLimit(capacity, perSeconds, options), @RateLimit(name, { cost }) or one object',
+    );
   }
-  const definition = (
-    typeof first === 'object' && first !== null
-      ? { ...first }
-      : { ...options, capacity: first, perSeconds: second as number }
-  ) as LimitDefinition;
-  return { kind: 'own', definition };
+  if (typeof first === 'string') return { kind: 'shared', policyName: first, use: (second ?? {}) as SharedPolicyUse };
+  if (typeof first === 'object') return { kind: 'own', definition: copyOptions(first as LimitDefinition, LIMIT_KEYS) };
+  const options = third === undefined ? {} : third;
+  checkOptions(options, LIMIT_OPTION_KEYS, where);
+  return {
+    kind: 'own',
+    definition: {
+      ...copyOptions(options as LimitOptions, LIMIT_KEYS),
+      capacity: first,
+      perSeconds: second,
+    } as LimitDefinition,
+  };
 }
 
 /**
  * Written by class and method name, not onto the function: a decorator above may put another function in its place.
  * Decorators run bottom up: putting each one in front keeps the order in which they are written.
  */
-function declare(decorator: string, key: string, value: unknown): MethodDecorator & ClassDecorator {
+function declare(
+  decorator: string,
+  key: string,
+  valueAt: (where: string) => unknown,
+): MethodDecorator & ClassDecorator {
   return (target: object, property?: string | symbol, descriptor?: { readonly value?: unknown }) => {
+    const owner = typeof target === 'function' ? target.name : target.constructor.name;
+    const where = `@${decorator} on ${property === undefined ? owner : `${owner}.${String(property)}`}`;
+    const value = valueAt(where);
     if (property === undefined) {
       Reflect.defineMetadata(key, [value, ...ownList(Reflect.getOwnMetadata(key, target))], target);
       return;
     }
     if (typeof target === 'function' || typeof descriptor?.value !== 'function') {
-      const owner = typeof target === 'function' ? target.name : target.constructor.name;
       misconfigured(
-        `@${decorator} on ${owner}.${String(property)}`,
+        where,
         'it stands on what is not a method of an instance',
         'put it on a controller or on one of its methods',
       );

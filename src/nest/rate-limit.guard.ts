@@ -23,10 +23,21 @@ export class RateLimitGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     if (!isHttp(context)) return this.letThrough(context);
     const plan = this.plans.of(context.getClass(), context.getHandler());
-    if (plan === undefined || handlerCallOf(context) !== undefined) return true;
-    const call = rememberHandlerCall(context);
-    if (plan.guard.length === 0) return true;
-    return this.charger.charge(plan.guard, context, (decision) => this.conclude(decision, plan, call, context));
+    if (plan === undefined) return true;
+    const earlier = handlerCallOf(context);
+    return earlier === undefined ? this.admit(plan, rememberHandlerCall(context), context) : answerOf(earlier);
+  }
+
+  private admit(plan: RoutePlan, call: HandlerCall, context: ExecutionContext): boolean | Promise<boolean> {
+    try {
+      call.admission =
+        plan.guard.length === 0 ||
+        this.charger.charge(plan.guard, context, (decision) => this.conclude(decision, plan, call, context));
+      return call.admission;
+    } catch (error) {
+      call.refusal = error;
+      throw error;
+    }
   }
 
   private conclude(decision: Decision, plan: RoutePlan, call: HandlerCall, context: ExecutionContext): boolean {
@@ -47,4 +58,10 @@ export class RateLimitGuard implements CanActivate {
     }
     return true;
   }
+}
+
+/** The same answer again, and the same refusal: whoever catches it and asks once more has not been admitted. */
+function answerOf({ refusal, admission }: HandlerCall): boolean | Promise<boolean> {
+  if (refusal !== undefined) throw refusal;
+  return admission ?? false;
 }

@@ -9,6 +9,7 @@ import {
   Optional,
   type Provider,
 } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import { misconfigured } from '../core/errors.js';
 import { RateLimiter } from '../core/rate-limiter.js';
 import { RateLimitStorage } from '../core/storage.js';
@@ -65,12 +66,20 @@ const PROVIDERS: Provider[] = [
 @Global()
 @Module({})
 export class RateLimitModule implements OnModuleInit, OnApplicationShutdown {
-  private opened = false;
+  private opening: Promise<void> | undefined;
 
   constructor(
     @Optional() @Inject(StartCheck) private readonly startCheck: StartCheck | undefined,
     @Optional() @Inject(RateLimitStorage) private readonly storage: RateLimitStorage | undefined,
+    @Inject(HttpAdapterHost) { listening }: HttpAdapterHost,
   ) {
+    if (listening) {
+      misconfigured(
+        'RateLimitModule',
+        'it was loaded after the application began to listen, when no route can be limited any more',
+        'import it in the root module instead of loading it lazily',
+      );
+    }
     if (startCheck === undefined) {
       misconfigured(
         'imports: [RateLimitModule]',
@@ -93,14 +102,23 @@ export class RateLimitModule implements OnModuleInit, OnApplicationShutdown {
 
   async onModuleInit(): Promise<void> {
     this.startCheck?.run(RateLimitModule);
-    await this.storage?.open();
-    this.opened = true;
+    this.opening = this.open();
+    await this.opening;
   }
 
+  /** Also when the application is closed while it starts: what is being opened is closed as soon as it is open. */
   async onApplicationShutdown(): Promise<void> {
-    if (!this.opened) return;
-    this.opened = false;
-    await this.storage?.close();
+    const { opening } = this;
+    this.opening = undefined;
+    const opened = await opening?.then(
+      () => true,
+      () => false,
+    );
+    if (opened === true) await this.storage?.close();
+  }
+
+  private async open(): Promise<void> {
+    await this.storage?.open();
   }
 }
 

@@ -26,19 +26,19 @@ export type SharedPolicyDefinition = BucketShape &
 /** What `RateLimitModule.forRoot` takes. Everything has a default; without any option only decorated routes are limited. */
 export interface RateLimitModuleOptions {
   /** Where buckets are kept. Default: memory, one per application. */
-  readonly storage?: RateLimitStorage;
+  readonly storage?: RateLimitStorage | undefined;
   /** The limit of every route that has none of the same name: one bucket per client over all of them. Default: none. */
-  readonly default?: LimitDefinition;
+  readonly default?: LimitDefinition | undefined;
   /** Shared policies by name; each applies only to the routes that name it and is one bucket over them. */
-  readonly policies?: Readonly<Record<string, SharedPolicyDefinition>>;
+  readonly policies?: Readonly<Record<string, SharedPolicyDefinition>> | undefined;
   /** Who is limited where a limit does not say. Default: `ip()`. */
-  readonly by?: Subject;
+  readonly by?: Subject | undefined;
   /** The header fields of limited answers. */
-  readonly headers?: HeadersOptions;
+  readonly headers?: HeadersOptions | undefined;
   /** The body of a refusal. Default: `'nest'`. */
-  readonly body?: RefusalBody;
+  readonly body?: RefusalBody | undefined;
   /** Mount guard and interceptor before all others of the application. `false`: you mount them. Default: true. */
-  readonly global?: boolean;
+  readonly global?: boolean | undefined;
 }
 
 /** Makes the options, for `forRootAsync({ useClass })` and `useExisting`. */
@@ -81,14 +81,14 @@ export function resolveOptions(options: RateLimitModuleOptions, where: string): 
   if (typeof global !== 'boolean') {
     misconfigured(where, `global is ${describeValue(global)}`, 'use true or false');
   }
-  if (typeof policies !== 'object' || policies === null) {
-    misconfigured(where, `policies is ${describeValue(policies)}`, 'pass an object of policies by name');
+  if (typeof policies !== 'object' || policies === null || Object.getPrototypeOf(policies) !== Object.prototype) {
+    misconfigured(where, `policies is ${describeValue(policies)}`, 'pass a plain object of policies by name');
   }
   return {
     storage,
     default: options.default,
     policies,
-    by: toSubjectResolver(options.by ?? ip(), `${where} by`),
+    by: options.by === undefined ? ip() : toSubjectResolver(options.by, `${where} by`),
     headers: resolveHeadersOptions(options.headers, `${where} headers`),
     body,
     global,

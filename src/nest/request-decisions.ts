@@ -6,7 +6,11 @@ import { isHttp, rawRequestOf } from './transports/http-request.js';
 export interface HandlerCall {
   readonly controller: object;
   readonly handler: object;
-  decision?: Decision;
+  decision: Decision | undefined;
+  /** What our guard answered, or is about to; another mounting of it answers the same. */
+  admission: boolean | Promise<boolean> | undefined;
+  /** What our guard threw; nothing that asks again gets past it. */
+  refusal: unknown;
   /** Set when our interceptor has met this call: another mounting of it must not charge or write again. */
   intercepted: boolean;
   /** The same request in another handler, which an application reaches by calling `next()`. */
@@ -30,6 +34,8 @@ export function rememberHandlerCall(context: ExecutionContext): HandlerCall {
     controller: context.getClass(),
     handler: context.getHandler(),
     decision: undefined,
+    admission: undefined,
+    refusal: undefined,
     intercepted: false,
     earlier: calls.get(request),
   };

@@ -1,5 +1,6 @@
 import { type ExecutionContext, Inject, Injectable, type Type } from '@nestjs/common';
 import { SSE_METADATA } from '@nestjs/common/constants.js';
+import { misconfigured } from '../core/errors.js';
 import { ControllerPlaces } from './controller-places.js';
 import { EffectiveLimits, rejectRepeatedNames } from './effective-limits.js';
 import { type PlannedCharge, PolicyRegistry } from './policy-registry.js';
@@ -57,7 +58,9 @@ export class RoutePlans {
       this.apply(effective, ancestor, ancestor.name, () => this.places.placeOf(controller));
     }
     const owner = ownerOf(controller, name);
-    if (owner !== undefined) {
+    if (owner === undefined) {
+      rejectLostLimits(controller, route);
+    } else {
       this.apply(effective, owner, route, () => this.places.placeOf(controller, name), name);
     }
     const charges = effective.list(`@RateLimit on ${route}`).map((limit) => this.registry.apply(limit));
@@ -107,6 +110,20 @@ function ownerOf(controller: Type, name: string): object | undefined {
   return prototype ?? undefined;
 }
 
+/** A handler of no known name may be any of the methods, with any of their limits. */
+function rejectLostLimits(controller: Type, route: string): void {
+  if (!lineage(controller).some((type) => methodsOf(type).some((method) => methodDeclaresLimits(type, method)))) return;
+  misconfigured(
+    route,
+    `a handler of ${controller.name} is a function that was put in the place of a method at run time, so its limits cannot be told`,
+    'wrap the method with a decorator, or give the function the name of the method',
+  );
+}
+
+function methodsOf(type: Type): readonly string[] {
+  return Object.getOwnPropertyNames((type.prototype ?? {}) as object);
+}
+
 function own(key: string, target: object, method?: string): readonly unknown[] {
   const list: unknown =
     method === undefined ? Reflect.getOwnMetadata(key, target) : Reflect.getOwnMetadata(key, target, method);
@@ -115,8 +132,7 @@ function own(key: string, target: object, method?: string): readonly unknown[] {
 
 /** Whether a class or one of its methods carries `@RateLimit`. */
 export function declaresLimits(type: Type): boolean {
-  const methods = Object.getOwnPropertyNames((type.prototype ?? {}) as object);
-  return own(LIMITS_METADATA, type).length > 0 || methods.some((method) => methodDeclaresLimits(type, method));
+  return own(LIMITS_METADATA, type).length > 0 || methodsOf(type).some((method) => methodDeclaresLimits(type, method));
 }
 
 /** Whether `@RateLimit` stands on the method that a class has by this name. */

@@ -39,9 +39,26 @@ export class StartCheck {
         this.addressTrust.checkAtStart(plan);
       }
     }
+    this.adoptInstances();
     this.registry.rejectUnused();
     if (!limited) this.warnOfNothing();
     this.warnOfIdleDecorators();
+  }
+
+  /** A controller may have put other functions in the place of its methods when it was constructed. */
+  private adoptInstances(): void {
+    for (const module of this.modules.values()) {
+      for (const { metatype, instance } of module.controllers.values()) {
+        if (typeof metatype !== 'function' || !isObject(instance)) continue;
+        const prototype = metatype.prototype as Record<string, unknown>;
+        for (const name of this.scanner.getAllMethodNames(prototype)) {
+          const handler = instance[name];
+          if (handler === prototype[name] || typeof handler !== 'function') continue;
+          if (Reflect.hasMetadata(PATH_METADATA, prototype[name] as object))
+            this.plans.of(metatype as Type, handler, name);
+        }
+      }
+    }
   }
 
   private *compile(controller: Type): Iterable<RoutePlan> {
@@ -90,4 +107,8 @@ export class StartCheck {
       }
     }
   }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }

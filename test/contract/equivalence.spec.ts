@@ -64,7 +64,7 @@ function wishedWaitMicros(random: SeededRandom, policy: Policy): number {
     case 4:
       return random.integer(0, 5 * tokenMicros);
     case 5:
-      return random.integer(0, policy.maxAheadMicros);
+      return random.integer(0, Math.floor(policy.capacityUnits / policy.refillTokens));
     default:
       return policy.intervalMicros === 0 ? tokenMicros : random.integer(0, 2 * policy.intervalMicros);
   }
@@ -159,6 +159,9 @@ test('policies that change their refill and capacity while their buckets live', 
     { capacity: 11, perSeconds: 60 },
     { capacity: 60, perSeconds: 60 },
     { capacity: 7919, perSeconds: 60 },
+    { capacity: 5, perSeconds: 7 },
+    { capacity: 13, perSeconds: 90 },
+    { capacity: 6, perSeconds: 60, refillEverySeconds: 20 },
     { capacity: 14, refillTokens: 7, refillSeconds: 30 },
   ];
   const versions = shapes.map((shape) => new Policy({ ...shape, name: 'changing' }));

@@ -38,7 +38,7 @@ describe('a watched question', () => {
     const deadline = new Deadline(1000);
     await expect(ask(deadline, (question) => question.answer(7))).resolves.toBe(7);
     await expect(ask(deadline, (question) => question.fail(new Error('no')))).rejects.toThrow(
-      new StorageFailureError('Redis could not answer: no'),
+      /^Redis could not answer: no$/,
     );
   });
 

@@ -1,13 +1,18 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { Redis } from 'ioredis';
-import { RateLimitConfigurationError, StorageFailureError } from '../../src/core/errors.js';
+import { StorageFailureError } from '../../src/core/errors.js';
 import { Policy } from '../../src/core/policy.js';
 import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import type { RedisStorageOptions } from '../../src/storage/redis/redis.options.js';
-import { greet, startFakeRedis } from '../support/redis-fake-server.js';
-import { freePort, startRedis } from '../support/redis-server.mjs';
-import { deleteUnder, eventually, keysUnder, plainClient, redisUrl, uniquePrefix } from '../support/redis-testing.js';
+import {
+  connectionsNamed,
+  deleteUnder,
+  eventually,
+  keysUnder,
+  plainClient,
+  redisUrl,
+  uniquePrefix,
+} from '../support/redis-testing.js';
 
 const policy = new Policy({ capacity: 100, perSeconds: 3600 });
 const charges = [{ policy, subject: 'user:1', cost: 1 }];
@@ -21,12 +26,6 @@ function storageOf(options: RedisStorageOptions): RedisStorage {
   const storage = new RedisStorage(options);
   openedStorages.push(storage);
   return storage;
-}
-
-/** Connections of the server that this spec made through a storage. */
-async function connectionsNamed(client: Redis, name: string): Promise<number> {
-  const list = String(await client.client('LIST'));
-  return list.split('\n').filter((line) => line.includes(` name=${name} `)).length;
 }
 
 const plain = plainClient();
@@ -112,131 +111,14 @@ describe('a client that was handed in', () => {
     expect(client.listenerCount('error')).toBe(0);
     await client.quit();
   });
-});
 
-describe('a server that cannot be reached', () => {
-  test('does not stop the start, is told once, and is found when it appears', async () => {
-    const port = await freePort();
-    const storage = storageOf({ url: `redis://127.0.0.1:${port}`, ...patient });
-    await storage.open();
-    expect(lines).toEqual([expect.stringMatching(/cannot be asked yet \(.*ECONNREFUSED.*in the background/)]);
-    await expect(storage.consume(charges)).rejects.toThrow(/ECONNREFUSED/);
-    await expect(storage.consume(charges)).rejects.toBeInstanceOf(StorageFailureError);
-
-    const server = await startRedis([], { port });
-    try {
-      await eventually(() =>
-        storage.consume(charges).then(
-          () => true,
-          () => false,
-        ),
-      );
-      expect(lines).toHaveLength(1);
-    } finally {
-      await storage.close();
-      await server.stop();
-    }
-  });
-
-  test('that takes connections and says nothing does not stop the start either', async () => {
-    const server = await startFakeRedis(() => undefined);
-    const storage = storageOf({ url: server.url, ...patient });
-    await storage.open();
-    expect(lines).toEqual([expect.stringMatching(/no answer within \d+ ms/)]);
-    await storage.close();
-    await server.stop();
-  });
-});
-
-describe('what waiting does not cure stops the start', () => {
-  test('credentials that are refused, and rights that lack', async () => {
-    const server = await startRedis(['--requirepass', 's3cret']);
-    const admin = new Redis(server.url.replace('//', '//:s3cret@'));
-    await admin.call('ACL', 'SETUSER', 'idle', 'on', '>pw', `~${prefix}*`, '+get', '+set', '+del', '+time', '+info');
-    await admin.call(
-      'ACL',
-      'SETUSER',
-      'reader',
-      'on',
-      '>pw',
-      `~${prefix}*`,
-      '+@read',
-      '+eval',
-      '+evalsha',
-      '+time',
-      '+info',
-    );
-    await admin.call('ACL', 'SETUSER', 'stranger', 'on', '>pw', '~other:*', '+@all');
-    try {
-      for (const [credentials, expected] of [
-        ['', /does not accept the user name and password \(NOAUTH/],
-        ['nobody:pw@', /does not accept the user name and password \(WRONGPASS/],
-        [':wrong@', /does not accept the user name and password \(WRONGPASS/],
-        ['idle:pw@', /may not do what the storage needs \(NOPERM.*grant it EVALSHA, EVAL/],
-        ['reader:pw@', /may not do what the storage needs/],
-        ['stranger:pw@', /may not do what the storage needs \(NOPERM/],
-      ] as const) {
-        const storage = storageOf({ url: server.url.replace('//', `//${credentials}`), ...patient });
-        const error: unknown = await storage.open().then(
-          () => undefined,
-          (thrown: unknown) => thrown,
-        );
-        expect(error).toBeInstanceOf(RateLimitConfigurationError);
-        expect(String(error)).toMatch(expected);
-        expect(String(error)).not.toMatch(/pw|s3cret|wrong/);
-        await expect(storage.consume(charges)).rejects.toThrow(/closed/);
-      }
-      expect(lines).toEqual([]);
-      await eventually(async () => (await connectionsNamed(admin, '')) === 1);
-    } finally {
-      await admin.quit();
-      await server.stop();
-    }
-  });
-
-  test('the least rights that are documented are enough', async () => {
-    const rights = ['+evalsha', '+eval', '+time', '+get', '+set', '+del', '+info'];
-    const server = await startRedis();
-    const admin = new Redis(server.url);
-    await admin.call('ACL', 'SETUSER', 'limiter', 'on', '>pw', `~${prefix}*`, ...rights);
-    const storage = storageOf({ url: server.url.replace('//', '//limiter:pw@'), ...patient });
-    await storage.open();
-    const reply = await storage.consume(charges);
-    expect(reply.allowed).toBe(true);
-    expect((await storage.peek(charges)).debtUnits).toHaveLength(1);
-    await storage.refund(charges, reply.nowMicros);
-    await storage.consume(charges);
-    await storage.reset(charges);
-    expect(await admin.dbsize()).toBe(0);
-    await storage.close();
-    await admin.quit();
-    await server.stop();
-  });
-
-  test('a server that knows no PXAT, or no scripts', async () => {
-    for (const [evalAnswer, expected] of [
-      ['-ERR Error running script: ERR syntax error\r\n', /cannot run the scripts.*Redis 6\.2 or later/],
-      ["-ERR unknown command 'eval'\r\n", /cannot run the scripts/],
-    ] as const) {
-      const server = await startFakeRedis((command) => {
-        if (command === 'EVALSHA') return '-NOSCRIPT No matching script.\r\n';
-        return command === 'EVAL' ? evalAnswer : greet(command);
-      });
-      const storage = storageOf({ url: server.url, ...patient });
-      await expect(storage.open()).rejects.toThrow(expected);
-      await server.stop();
-    }
-  });
-
-  test('when nobody waits for the start any more, it is told in the log', async () => {
-    const port = await freePort();
-    const storage = storageOf({ url: `redis://127.0.0.1:${port}`, ...patient });
-    await storage.open();
-    const server = await startRedis(['--user', ...'default on nopass ~other:* +@all'.split(' ')], { port });
-    await eventually(() => lines.length === 2);
-    expect(lines[1]).toMatch(/may not do what the storage needs/);
-    await storage.close();
-    await server.stop();
+  test('is not revived when it is used itself and was closed', async () => {
+    const client = plainClient();
+    await client.quit();
+    await eventually(() => client.status === 'end');
+    const storage = storageOf({ client, reuseConnection: true, ...patient });
+    await expect(storage.open()).rejects.toThrow(/client that was handed in is closed/);
+    expect(client.status).toBe('end');
   });
 });
 

@@ -5,6 +5,8 @@ import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 
 const url = 'redis://redis.example:6379';
 
+const logger = { warn: () => {} };
+
 function messageOf(options: unknown): string {
   try {
     const storage = new RedisStorage(options as RedisStorageOptions);
@@ -74,12 +76,27 @@ describe('the options of RedisStorage', () => {
     ['options', { options: { host: 'redis.example', port: 6380 } }],
     ['sentinels', { options: { sentinels: [{ host: 'sentinel.example', port: 26379 }], name: 'main' } }],
     ['a client', { client: new Redis({ lazyConnect: true }) }],
-    ['a client to be used itself', { client: new Redis({ lazyConnect: true }), reuseConnection: true }],
-    ['everything else', { url, prefix: '', deadlineMs: 10_000, logger: { warn: () => {} } }],
+    ['a client to be used itself', { client: new Redis({ lazyConnect: true }), reuseConnection: true, logger }],
+    ['everything else', { url, prefix: '', deadlineMs: 10_000, logger }],
   ])('%s is taken, and nothing is connected', (_, options) => {
     const connect = jest.spyOn(Redis.prototype, 'connect');
     expect(new RedisStorage(options)).toBeInstanceOf(RedisStorage);
     expect(connect).not.toHaveBeenCalled();
     connect.mockRestore();
+  });
+
+  test('a client that is used itself is warned of, once per dangerous setting', () => {
+    const linesOf = (settings: object) => {
+      const lines: string[] = [];
+      const client = new Redis({ lazyConnect: true, ...settings });
+      const storage = new RedisStorage({ client, reuseConnection: true, logger: { warn: (line) => lines.push(line) } });
+      return storage instanceof RedisStorage && lines;
+    };
+    expect(linesOf({})).toEqual([
+      expect.stringMatching(/enableOfflineQueue: .*charged when it is back\. Set it to false, or leave out reuse/),
+      expect.stringMatching(/autoResendUnfulfilledCommands: .*charged twice/),
+    ]);
+    expect(linesOf({ enableOfflineQueue: false })).toHaveLength(1);
+    expect(linesOf({ enableOfflineQueue: false, autoResendUnfulfilledCommands: false })).toEqual([]);
   });
 });

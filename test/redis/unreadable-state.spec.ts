@@ -29,9 +29,9 @@ const unreadable: [what: string, spoil: () => Promise<unknown>][] = [
   ...[
     ...['', ' ', 'nan', 'NaN', '-nan', 'inf', '-inf', 'infinity', 'text', 'true', 'null', '{}', '\0', '\ud800'],
     ...['-1', '-1795000000000000', '0.5', '1e400', '-1e400', '1795000000000000.25', '0x'],
-    ...['9007199254740993', '9223372036854775807', '1e300', String(2 ** 52), String(microsAhead(3600))],
+    ...['9007199254740993', '9223372036854775807', '1e300', String(2 ** 52), String(microsAhead(72 * 366 * 86_400))],
     ...[':', '::', '1:', '1:2', '1:2:', ':2:3', '1:2:3:4', 'a:b:c', '-1:2:3', '1:-2:3', '1:2:-3', '1.5:2:3', '1:nan:7'],
-    ...['99999999999999999999:3:7', `${microsAhead(3600)}:3:7`, `${microsAhead(3600)}:3:11`, 'x'.repeat(100_000)],
+    ...['99999999999999999999:3:7', `${microsAhead(72 * 366 * 86_400)}:3:7`, 'x'.repeat(100_000)],
   ].map((text): [string, () => Promise<unknown>] => [JSON.stringify(text).slice(0, 40), () => client.set(key, text)]),
 ];
 
@@ -97,11 +97,4 @@ test('a bucket that is just empty is no unreadable one: its refusal changes no b
     expect((await storage.consume(chargeOf(policy, policy.capacity))).allowed).toBe(false);
     expect(await stateUnder(client, prefix)).toBe(before);
   }
-});
-
-test('a policy that shrinks makes nobody wait longer than it says', async () => {
-  const year = new Policy({ name: 'minute', capacity: 6, perSeconds: 366 * 86_400 });
-  await storage.consume(chargeOf(year, 6));
-  expect((await storage.consume(chargeOf(minute))).debtUnits).toEqual([minute.capacityUnits]);
-  expect(await client.pttl(key)).toBeLessThanOrEqual(60_002);
 });

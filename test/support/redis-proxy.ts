@@ -5,6 +5,8 @@ export type Answers = 'pass on' | 'cut' | 'keep back';
 
 /** A wire between a client and Redis that can be cut after a request has reached the server. */
 export class RedisProxy {
+  /** Connections that clients have made so far. */
+  connections = 0;
   answers: Answers = 'pass on';
   private readonly sockets = new Set<Socket>();
   private readonly keptBack: (() => void)[] = [];
@@ -25,6 +27,7 @@ export class RedisProxy {
   }
 
   private join(client: Socket, redis: Socket): void {
+    this.connections++;
     for (const socket of [client, redis]) {
       this.sockets.add(socket);
       socket.on('error', () => {});

@@ -50,3 +50,9 @@ export async function eventually(condition: () => boolean | Promise<boolean>, li
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
+
+/** Connections that the server has with clients of this name. */
+export async function connectionsNamed(client: Redis, name: string): Promise<number> {
+  const list = String(await client.client('LIST'));
+  return list.split('\n').filter((line) => line.includes(` name=${name} `)).length;
+}

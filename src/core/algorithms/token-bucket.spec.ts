@@ -26,16 +26,18 @@ it('the tick is now, or the start of the interval', () => {
   expect(tickMicros(stepped, 1_800_000_005_000_000)).toBe(1_800_000_005_000_000);
 });
 
-it('debt is what the arrival time lies ahead, from nothing to an empty bucket', () => {
+it('debt is what the arrival time lies ahead, also beyond an empty bucket', () => {
   expect(debtUnits(even, NOW - 1, 0, NOW)).toBe(0);
   expect(debtUnits(even, NOW, 0, NOW)).toBe(0);
   expect(debtUnits(even, NOW + 7, 0, NOW)).toBe(7);
   expect(debtUnits(even, NOW + 10_000_000, 0, NOW)).toBe(even.capacityUnits);
-  expect(debtUnits(even, NOW + 10_000_001, 0, NOW)).toBe(even.capacityUnits);
-  expect(debtUnits(even, Number.MAX_SAFE_INTEGER, 0, 0)).toBe(even.capacityUnits);
+  expect(debtUnits(even, NOW + 10_000_001, 0, NOW)).toBe(even.capacityUnits + 1);
+  expect(debtUnits(even, Number.MAX_SAFE_INTEGER, 0, 0)).toBe(2 ** 52);
   expect(debtUnits(thirds, NOW + 7, 2, NOW)).toBe(23);
   expect(debtUnits(thirds, NOW, 2, NOW)).toBe(2);
-  expect(debtUnits(thirds, NOW + thirds.maxAheadMicros, 2, NOW)).toBe(thirds.capacityUnits);
+  expect(debtUnits(thirds, NOW + Math.floor(thirds.capacityUnits / thirds.refillTokens), 2, NOW)).toBe(
+    thirds.capacityUnits,
+  );
 });
 
 it.each([0, 1, 2, 3, 22, 23, 9_999_999, 10_000_000])('%d units are stored without loss', (debt) => {

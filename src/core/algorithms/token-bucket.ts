@@ -4,25 +4,30 @@
  *
  * C = capacity, R tokens arrive every P µs (reduced), debt D = (TAT − now) · R, counted in units of which a token has P.
  * A charge of c tokens is admitted iff D + c·P ≤ C·P, and then TAT' = now + (D + c·P) / R. Between two instants debt
- * falls by at most R per µs and never stands above C·P, so over any interval T the admitted cost is at most C + T·R/P.
+ * falls by at most R per µs and no charge takes it above C·P, so over any interval T the admitted cost is at most C + T·R/P.
  *
  * With an interval the same formulas are read at `now` rounded down to it: tokens then arrive in steps.
  * Everything is an integer below 2^53. The same lines stand in Lua in `storage/redis/`; a test holds them together.
  */
 import type { Policy } from '../policy.js';
 
+/** More than a bucket can owe to any policy; below it debt is exact, and with a cost on top still below 2^53. */
+const MAX_DEBT_UNITS = 2 ** 52;
+
 /** The instant at which tokens last arrived: now, or the start of the current interval. */
 export function tickMicros(policy: Policy, nowMicros: number): number {
   return policy.intervalMicros === 0 ? nowMicros : nowMicros - (nowMicros % policy.intervalMicros);
 }
 
-/** Debt in units, from 0 (full) to `capacityUnits` (empty); compared before multiplying, so any stored state is safe. */
+/**
+ * Debt in units; 0 is full. Above `capacityUnits` after the limit was lowered or the clock was set back: the instant is
+ * kept, so that what the bucket owes is neither forgiven nor forgotten by those who read it with another limit.
+ */
 export function debtUnits(policy: Policy, arrivalMicros: number, remainder: number, tick: number): number {
   const ahead = arrivalMicros - tick;
   if (ahead < 0) return 0;
-  if (ahead > policy.maxAheadMicros) return policy.capacityUnits;
   const debt = ahead * policy.refillTokens + remainder;
-  return debt < policy.capacityUnits ? debt : policy.capacityUnits;
+  return debt < MAX_DEBT_UNITS ? debt : MAX_DEBT_UNITS;
 }
 
 /** What a cost adds to the debt. A cost above capacity counts as one token too many, which keeps the product exact. */
@@ -43,7 +48,7 @@ export function arrivalRemainder(policy: Policy, debt: number): number {
 
 /** Whole tokens that a bucket with this debt holds. */
 export function remainingTokens(policy: Policy, debt: number): number {
-  return Math.floor((policy.capacityUnits - debt) / policy.refillMicros);
+  return debt >= policy.capacityUnits ? 0 : Math.floor((policy.capacityUnits - debt) / policy.refillMicros);
 }
 
 /** The least wait in µs after which this many units have drained; 0 for none, on the grid of the interval if there is one. */

@@ -41,7 +41,7 @@ export interface ResolvedHeadersOptions {
  * @throws RateLimitConfigurationError for a misspelt option or a value that means nothing.
  */
 export function resolveHeadersOptions(options: HeadersOptions | undefined, where: string): ResolvedHeadersOptions {
-  const given = (options ?? {}) as Given;
+  const given = (options === undefined ? {} : options) as Given;
   checkOptions(given, ['standard', 'legacy', 'retryAfter', 'writtenBy'], where);
   const standard = oneOf(given, 'standard', ['draft-11', 'draft-8', false], 'draft-11', where);
   return {

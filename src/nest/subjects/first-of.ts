@@ -1,7 +1,14 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { misconfigured } from '../../core/errors.js';
 import type { MaybePromise } from '../../core/storage.js';
-import { type HttpRequest, missingSubject, type Subject, type SubjectResolver, toSubjectResolver } from './subject.js';
+import {
+  type HttpRequest,
+  isPromiseLike,
+  missingSubject,
+  type Subject,
+  type SubjectResolver,
+  toSubjectResolver,
+} from './subject.js';
 
 /**
  * Limits the first of several subjects that the request shows: `firstOf(header('x-api-key'), ip())`. If nobody is found,
@@ -36,8 +43,10 @@ function firstFrom(
 ): MaybePromise<string | undefined> {
   for (let i = start; i < resolvers.length; i++) {
     const found = resolvers[i]!.resolve(context, request);
-    if (found instanceof Promise) {
-      return found.then((late) => (isSomebody(late) ? late : firstFrom(i + 1, resolvers, context, request)));
+    if (isPromiseLike(found)) {
+      return Promise.resolve(found).then((late) =>
+        isSomebody(late) ? late : firstFrom(i + 1, resolvers, context, request),
+      );
     }
     if (isSomebody(found)) return found;
   }

@@ -32,7 +32,8 @@ export function header(name: string): SubjectResolver {
       const value = headers[key];
       if (Array.isArray(value))
         throw new BadRequestException(`Header "${name}" was sent more than once; send it once.`);
-      return value === undefined || value === '' ? undefined : prefix + value;
+      // Objects have more names than their own: `constructor`, for one, is no header.
+      return typeof value !== 'string' || value === '' ? undefined : prefix + value;
     },
     missing: () => new BadRequestException(`Header "${name}" is missing; requests are limited by it.`),
   };

@@ -143,6 +143,6 @@ function isObject(value: unknown): value is object {
 }
 
 /** Also promises of other libraries and queries that run when awaited. */
-function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+export function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return isObject(value) && 'then' in value && typeof value.then === 'function';
 }

@@ -10,8 +10,11 @@ export function httpRequestOf(context: ExecutionContext): HttpRequest {
   return context.switchToHttp().getRequest<HttpRequest>();
 }
 
-/** Node's request, one object however many wrappers a platform makes: Fastify's own holds it as `raw`. */
+/**
+ * Node's request, one object however many wrappers a platform makes. Express' is Node's own, a stream, on which anybody
+ * may have set a `raw`; Fastify's is none and holds Node's as `raw`.
+ */
 export function rawRequestOf(context: ExecutionContext): object {
   const request = httpRequestOf(context);
-  return request.raw ?? request;
+  return 'pipe' in request ? request : (request.raw ?? request);
 }

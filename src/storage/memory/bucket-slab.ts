@@ -26,7 +26,6 @@ export class BucketSlab {
   /** Debt of the bucket in units, read by this policy at this tick. */
   debtUnits(slot: number, policy: Policy, tick: number): number {
     const arrival = this.arrivals[slot]!;
-    if (arrival - tick > policy.maxAheadMicros) return this.empty(slot, policy, tick);
     return this.remainders === undefined
       ? debtUnits(policy, arrival, 0, tick)
       : this.debtUnitsWithRemainder(slot, policy, arrival, tick);
@@ -77,15 +76,6 @@ export class BucketSlab {
     return remainder === 0 || this.remainderRefills![slot] === policy.refillTokens
       ? debtUnits(policy, arrival, remainder, tick)
       : debtUnits(policy, arrival + 1, 0, tick);
-  }
-
-  /**
-   * No charge of this policy left the bucket so far in debt: its limit was changed. It counts as empty from now on; left
-   * as it is, it would refuse for longer than any bucket of the policy takes to refill.
-   */
-  private empty(slot: number, policy: Policy, tick: number): number {
-    this.write(slot, policy, tick, policy.capacityUnits);
-    return policy.capacityUnits;
   }
 
   private writeRemainder(slot: number, policy: Policy, debt: number): void {

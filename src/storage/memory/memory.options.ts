@@ -1,5 +1,6 @@
 import { type Clock, SystemClock } from '../../core/clock.js';
 import { describeValue, misconfigured } from '../../core/errors.js';
+import { checkOptions } from '../../core/options.js';
 
 /** Options of the memory storage. */
 export interface MemoryStorageOptions {
@@ -20,22 +21,7 @@ const WHERE = 'new MemoryStorage';
 
 /** The options with their defaults. @throws RateLimitConfigurationError */
 export function checkedMemoryOptions(options: MemoryStorageOptions): Required<MemoryStorageOptions> {
-  if (typeof options !== 'object' || options === null) {
-    misconfigured(
-      WHERE,
-      `the options are ${describeValue(options)}; expected an object`,
-      'pass { maxKeys } or nothing',
-    );
-  }
-  for (const option of Object.keys(options)) {
-    if (!OPTIONS.includes(option)) {
-      misconfigured(
-        WHERE,
-        `there is no option ${describeValue(option)}`,
-        `the options are ${OPTIONS.join(' and ')}; correct or remove it`,
-      );
-    }
-  }
+  checkOptions(options, OPTIONS, WHERE);
   const { maxKeys = DEFAULT_MAX_KEYS, clock = new SystemClock() } = options;
   if (!Number.isInteger(maxKeys) || maxKeys < 1 || maxKeys > LARGEST_MAX_KEYS) {
     misconfigured(

@@ -5,6 +5,7 @@
 export interface RedisClient {
   readonly status: string;
   readonly isCluster?: boolean;
+  readonly options?: { readonly enableOfflineQueue?: boolean; readonly autoResendUnfulfilledCommands?: boolean };
   evalsha(sha1: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>;
   eval(script: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>;
   del(...keys: string[]): Promise<unknown>;
@@ -19,7 +20,7 @@ export interface RedisClient {
 
 /** Milliseconds after which an attempt to connect is given up and made again. */
 export const CONNECT_TIMEOUT_MS = 1000;
-/** Milliseconds after which a connection that owes an answer is taken for dead and made anew. */
+/** Milliseconds after which a connection that owes an answer is taken for dead and made anew, or twice the deadline. */
 const SILENCE_LIMIT_MS = 5000;
 const KEEP_ALIVE_MS = 5000;
 /** Milliseconds that a socket may take to close. */
@@ -30,30 +31,44 @@ const LONGEST_RETRY_DELAY_MS = 2000;
  * How the storage sets its own connections. No command is kept for later or sent twice: a decision is charged at most
  * once, and a failure is known at once. The rest notices a dead server soon and comes back without a stampede.
  */
-export const CONNECTION_PROFILE = {
-  lazyConnect: true,
-  enableOfflineQueue: false,
-  autoResendUnfulfilledCommands: false,
-  maxRetriesPerRequest: 0,
-  // A server that became a replica refuses writes for ever: connect anew, to whoever is the master now.
-  reconnectOnError: (error: Error): boolean => error.message.startsWith('READONLY'),
-  retryStrategy: retryDelayMs,
-  connectTimeout: CONNECT_TIMEOUT_MS,
-  socketTimeout: SILENCE_LIMIT_MS,
-  disconnectTimeout: DISCONNECT_TIMEOUT_MS,
-  keepAlive: KEEP_ALIVE_MS,
-  noDelay: true,
-  // The storage has a deadline of its own, without a timer per command.
-  commandTimeout: undefined,
-  // Measured: slower than plain commands here.
-  enableAutoPipelining: false,
-  stringNumbers: false,
-  readOnly: false,
-  monitor: false,
-} as const;
+export function connectionProfile(deadlineMs: number): object {
+  return {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    // A server that became a replica refuses writes for ever: connect anew, to whoever is the master now.
+    reconnectOnError: (error: Error): boolean => error.message.startsWith('READONLY'),
+    retryStrategy: retryDelayMs,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    socketTimeout: Math.max(SILENCE_LIMIT_MS, 2 * deadlineMs),
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
+    keepAlive: KEEP_ALIVE_MS,
+    noDelay: true,
+    // The storage has a deadline of its own, without a timer per command.
+    commandTimeout: undefined,
+    // Measured: slower than plain commands here.
+    enableAutoPipelining: false,
+    stringNumbers: false,
+    readOnly: false,
+    monitor: false,
+  };
+}
 
 /** Doubles from 50 ms to 2 s; the half of it is random, so that instances do not come back in step. */
 function retryDelayMs(attempt: number): number {
   const longestMs = Math.min(LONGEST_RETRY_DELAY_MS, 50 * 2 ** Math.min(attempt - 1, 10));
   return Math.round(longestMs * (0.5 + Math.random() / 2));
+}
+
+/** What a client that is used as it is will do to decisions, one line per setting that does it. */
+export function dangersOf({ options = {} }: RedisClient): readonly string[] {
+  const dangers: string[] = [];
+  if (options.enableOfflineQueue !== false) {
+    dangers.push('enableOfflineQueue: a decision that failed while Redis was away is charged when it is back');
+  }
+  if (options.autoResendUnfulfilledCommands !== false) {
+    dangers.push('autoResendUnfulfilledCommands: a decision whose answer was lost is sent again and charged twice');
+  }
+  return dangers;
 }

@@ -1,5 +1,5 @@
 import { RateLimitConfigurationError } from '../../core/errors.js';
-import { CONNECT_TIMEOUT_MS, CONNECTION_PROFILE, DISCONNECT_TIMEOUT_MS, type RedisClient } from './client.js';
+import { CONNECT_TIMEOUT_MS, connectionProfile, DISCONNECT_TIMEOUT_MS, type RedisClient } from './client.js';
 import { misconfiguration, toError } from './failures.js';
 import { probeKey } from './key.js';
 import { outsideRequests } from './outside-requests.js';
@@ -23,8 +23,8 @@ export class Connection {
   private latestError: Error | undefined;
 
   constructor(private readonly options: CheckedRedisOptions) {
-    const { client, reuseConnection } = options;
-    this.client = reuseConnection ? client : outsideRequests(() => client.duplicate(CONNECTION_PROFILE));
+    const { client, reuseConnection, deadlineMs } = options;
+    this.client = reuseConnection ? client : client.duplicate(connectionProfile(deadlineMs));
     // Unheard, ioredis would print every failed attempt to connect.
     this.client.on('error', this.onError);
     this.client.on('ready', this.onReady);
@@ -57,15 +57,16 @@ export class Connection {
       return;
     }
     const ended = new Promise<void>((resolve) => client.once('end', () => resolve()));
-    if (client.status === 'ready')
-      await within(
-        DISCONNECT_TIMEOUT_MS,
-        client.quit().then(() => ended, toError),
-      );
-    if (client.status === 'end') return;
-    const emitsEnd = client.status !== 'reconnecting';
+    if (client.status === 'ready') {
+      const quit = client.quit().then(() => ended, toError);
+      await within(DISCONNECT_TIMEOUT_MS, quit);
+    }
+    // Read anew: it has changed, unless the server is silent.
+    const { status } = this.client;
+    if (status === 'end') return;
     client.disconnect();
-    if (emitsEnd) await within(2 * DISCONNECT_TIMEOUT_MS, ended);
+    // A client that waits to connect again has nothing to end, and tells nobody.
+    if (status !== 'reconnecting') await within(2 * DISCONNECT_TIMEOUT_MS, ended);
   }
 
   private async open(): Promise<void> {
@@ -92,15 +93,18 @@ export class Connection {
   private async connect(): Promise<void> {
     const { client } = this;
     if (client.status === 'ready') return;
-    if (client.status !== 'wait' && client.status !== 'end') {
-      return new Promise((resolve) => client.once('ready', () => resolve()));
+    if (client.status === 'end') {
+      throw new RateLimitConfigurationError(
+        'RedisStorage: the client that was handed in is closed. Remedy: close it after the application, or leave out reuseConnection.',
+      );
     }
+    if (client.status !== 'wait') return new Promise((resolve) => client.once('ready', () => resolve()));
     try {
       await client.connect();
     } catch (error) {
       // The promise only tells that the connection was closed; the event before it told why.
       const reason = this.latestError ?? toError(error);
-      if (client.status !== 'end' || this.isClosed) throw reason;
+      if (this.client.status !== 'end' || this.isClosed) throw reason;
       throw new RateLimitConfigurationError(
         `RedisStorage: the client gave up connecting (${reason.message}). Remedy: correct the address of the server.`,
         { cause: reason },

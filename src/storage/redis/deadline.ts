@@ -26,7 +26,12 @@ export class Deadline {
   /** Lets go of those that lead the queue and are done with, or a whole deadline's worth would grow old in memory. */
   private dropSettled(): void {
     let { first } = this;
-    while (first !== undefined && !first.isAwaited) first = first.next;
+    while (first !== undefined && !first.isAwaited) {
+      const { next } = first;
+      // A client may hold on to a question for long; it must not hold all that were asked since.
+      first.next = undefined;
+      first = next;
+    }
     this.first = first;
   }
 

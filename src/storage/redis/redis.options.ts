@@ -1,7 +1,7 @@
 import type { RedisOptions } from 'ioredis';
 import { describeValue, misconfigured } from '../../core/errors.js';
 import { clientFrom, WHERE } from './client-source.js';
-import type { RedisClient } from './client.js';
+import { dangersOf, type RedisClient } from './client.js';
 
 /** Where the storage writes the few lines that an operator should read. */
 export interface RedisStorageLogger {
@@ -51,8 +51,8 @@ export interface RedisStorageClient extends RedisStorageCommonOptions {
   readonly client: RedisClient;
   /**
    * `true`: use the connection of the client, as it is, and never close it. This gives up the promise to charge a
-   * decision at most once: unless told otherwise, ioredis keeps commands for later and sends them again.
-   * Default: `false`.
+   * decision at most once: unless told otherwise, ioredis keeps commands for later and sends them again, which is
+   * logged once. Default: `false`.
    */
   readonly reuseConnection?: boolean;
   readonly url?: undefined;
@@ -113,5 +113,9 @@ export function checkedRedisOptions(options: RedisStorageOptions): CheckedRedisO
       'pass the client whose connection is to be used, or leave it out',
     );
   }
-  return { client: clientFrom(options), reuseConnection, prefix, deadlineMs, logger };
+  const client = clientFrom(options);
+  for (const danger of reuseConnection ? dangersOf(client) : []) {
+    logger.warn(`RedisStorage: reuseConnection with ${danger}. Set it to false, or leave out reuseConnection.`);
+  }
+  return { client, reuseConnection, prefix, deadlineMs, logger };
 }

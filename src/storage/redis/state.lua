@@ -2,16 +2,20 @@
 --
 -- A stored state is the instant at which the bucket is full (its arrival time): "q" in whole microseconds since 1970,
 -- or "q:m:R" when m units of 1/R microsecond come on top (0 < m < R). No key: the bucket is full. Every key expires in
--- the millisecond after that instant, never before it.
+-- the millisecond after that instant, never before it; where tokens arrive in steps, after the step that fills it.
 --
 -- The same formulas stand in core/algorithms/token-bucket.ts; test/contract/equivalence.spec.ts holds them together.
 -- All numbers are integers below 2^53. They become text by string.format('%.0f') only: Lua's own conversion keeps 14
 -- digits. A remainder is taken with %, which is exact in that range, so no quotient is ever rounded.
 --
--- A state that no charge of this policy can have left (another type, no number, farther ahead than an empty bucket)
--- counts as an empty bucket and is replaced by one as soon as it is met, even by a refusal or a peek. So it gives
--- nobody a token, and its subject waits no longer than any other who has used up the bucket. Kept as it is, it would
--- refuse until the instant it names, or for ever; taken for absent, whoever spoils keys would be limited by nothing.
+-- A state that no charge can have left (another type, no number, farther ahead than any bucket takes to refill) counts as
+-- an empty bucket and is replaced by one as soon as it is met, even by a refusal or a peek. So it gives nobody a token,
+-- and its subject waits no longer than any other who has used up the bucket. Kept as it is, it would refuse until the
+-- instant it names, or for ever; taken for absent, whoever spoils keys would be limited by nothing.
+-- A state that is only too far ahead for this policy is kept: its limit was lowered, or is lower here than elsewhere.
+
+-- 2^52: more than a bucket can owe to any policy, and exact below it. 2^51 microseconds (71 years): no bucket takes longer to refill.
+local MAX_DEBT, LONGEST_AHEAD = 4503599627370496, 2251799813685248
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -42,7 +46,7 @@ local function write(key, tick, debt, refill, interval)
   redis.call('SET', key, state, 'PXAT', string.format('%.0f', (full - full % 1000) / 1000 + 1))
 end
 
--- Debt in units at the tick, from 0 (full) to capacity (empty).
+-- Debt in units at the tick; 0 is full. Above the capacity after the limit was lowered or the clock was set back.
 local function read(key, tick, capacity, refill, interval)
   local state = redis.pcall('GET', key)
   if not state then return 0 end
@@ -55,18 +59,12 @@ local function read(key, tick, capacity, refill, interval)
       if r + 0 ~= refill then arrival, remainder = arrival + 1, 0 end
     end
   end
-  -- NaN and infinity fail the second comparison.
-  if arrival and arrival % 1 == 0 and arrival >= 0 then
+  -- NaN and infinity leave no remainder of 0.
+  if arrival and arrival % 1 == 0 and arrival >= 0 and arrival - tick <= LONGEST_AHEAD then
     local ahead = arrival - tick
     if ahead < 0 then return 0 end
-    -- Compared before it is multiplied, so that the product stays exact.
-    if ahead <= (capacity - capacity % refill) / refill then
-      local debt = ahead * refill + remainder
-      if debt < capacity then return debt end
-      return capacity
-    end
+    return math.min(ahead * refill + remainder, MAX_DEBT)
   end
   write(key, tick, capacity, refill, interval)
   return capacity
 end
-

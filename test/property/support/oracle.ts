@@ -30,7 +30,7 @@ export class OracleBucket {
 
   constructor(definition: PolicyDefinition, nowMicros: number) {
     const tokens = BigInt(definition.refillTokens ?? definition.capacity);
-    const periodMicros = BigInt(definition.refillSeconds ?? definition.perSeconds!) * 1_000_000n;
+    const periodMicros = BigInt(definition.refillSeconds ?? definition.perSeconds) * 1_000_000n;
     this.capacity = BigInt(definition.capacity);
     this.parts = periodMicros;
     this.microsPerDrop =
