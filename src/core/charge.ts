@@ -16,12 +16,19 @@ export interface Charge extends Bucket {
 
 /** Throws {@link InvalidChargeError} unless the charge can be put to a storage. */
 export function checkCharge(charge: Charge): void {
-  const { subject, cost } = charge;
+  const { policy, subject, cost } = charge;
+  if (policy?.capacityUnits === undefined) throw invalidPolicy(policy);
   if (typeof subject !== 'string' || subject === '') throw invalidSubject(charge);
   if (!Number.isSafeInteger(cost) || cost < 1) throw invalidCost(charge);
 }
 
 // Apart from the check, which runs on every request and must stay small enough to be inlined.
+function invalidPolicy(policy: unknown): InvalidChargeError {
+  return new InvalidChargeError(
+    `The policy is ${describeValue(policy)}; expected a Policy, or the name of a declared one.`,
+  );
+}
+
 function invalidSubject({ policy, subject }: Charge): InvalidChargeError {
   return new InvalidChargeError(
     `Policy "${policy.name}": the subject is ${describeValue(subject)}; expected a non-empty string that names who is limited, such as "user:42".`,

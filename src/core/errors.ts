@@ -7,7 +7,8 @@ export class RateLimitError extends Error {
 }
 
 /**
- * The configuration cannot mean anything sensible. Thrown at start (or by a constructor), never at a client's request.
+ * The configuration cannot mean anything sensible. Thrown at start or by a constructor; at a request only for what start
+ * could not see (a platform that hides its proxy setting, a handler that was replaced at run time).
  * The message names the value, the place it was written at, and the remedy.
  */
 export class RateLimitConfigurationError extends RateLimitError {}

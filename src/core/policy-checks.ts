@@ -28,12 +28,22 @@ export function checkedInteger(option: string, value: unknown, min: number, max:
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
     fail(
       `${option} is ${describeValue(value)}; expected an integer from ${min} to ${max}`,
-      typeof value === 'string'
-        ? 'pass a number, for example Number(process.env.…) checked by your configuration'
-        : `write ${option} as a whole number of ${option.endsWith('Seconds') ? 'seconds' : 'tokens'}`,
+      remedyFor(option, value, min),
     );
   }
   return value;
+}
+
+function remedyFor(option: string, value: unknown, min: number): string {
+  if (typeof value === 'string')
+    return 'pass a number, for example Number(process.env.…) checked by your configuration';
+  if (!Number.isInteger(value)) {
+    return `write ${option} as a whole number of ${option.endsWith('Seconds') ? 'seconds' : 'tokens'}`;
+  }
+  if ((value as number) >= min) return `choose a smaller ${option}`;
+  return option === 'capacity'
+    ? 'choose at least 1; to lift a limit use @SkipRateLimit(), to close a route refuse in a guard of yours'
+    : `choose at least ${min}`;
 }
 
 export function checkedRefill(definition: PolicyDefinition, fail: Fail): [tokens: number, seconds: number] {

@@ -39,7 +39,7 @@ export class Policy {
     this.name = checkedName(definition.name ?? DEFAULT_POLICY_NAME, fail);
     this.place = definition.place ?? '';
     this.id = this.place === '' ? this.name : `${this.place}/${this.name}`;
-    this.capacity = checkedInteger('capacity', definition.capacity, 1, Number.MAX_SAFE_INTEGER, fail);
+    this.capacity = checkedInteger('capacity', definition.capacity, 1, MAX_CAPACITY_UNITS, fail);
 
     const [tokens, seconds] = checkedRefill(definition, fail);
     const divisor = greatestCommonDivisor(tokens, seconds * 1_000_000);

@@ -1,7 +1,7 @@
 import { type Charge, checkCharge, sumByBucket } from './charge.js';
 import { costUnits } from './algorithms/token-bucket.js';
 import { Decision, PolicyDecision, type Receipt } from './decision.js';
-import { describeValue, InvalidChargeError } from './errors.js';
+import { describeValue, InvalidChargeError, misconfigured, StorageFailureError } from './errors.js';
 import type { Policy } from './policy.js';
 import type { MaybePromise, RateLimitStorage, StorageReply } from './storage.js';
 
@@ -30,7 +30,16 @@ export class RateLimiter {
     readonly storage: RateLimitStorage,
     policies: Iterable<Policy> = [],
   ) {
-    for (const policy of policies) this.policiesByName.set(policy.name, policy);
+    for (const policy of policies) {
+      if (this.policiesByName.has(policy.name)) {
+        misconfigured(
+          'new RateLimiter',
+          `two policies are named ${describeValue(policy.name)}`,
+          'rename one, or hand over the Policy with each request instead of its name',
+        );
+      }
+      this.policiesByName.set(policy.name, policy);
+    }
   }
 
   /**
@@ -82,7 +91,18 @@ export class RateLimiter {
     const { policy, subject, cost = 1 } = request;
     const charge = { policy: typeof policy === 'string' ? this.policyNamed(policy) : policy, subject, cost };
     checkCharge(charge);
+    if (this.policiesByName.size > 0 && charge.policy.place === '') this.rejectNamesake(charge.policy);
     return charge;
+  }
+
+  /** A policy made in code without a place would charge the bucket of a shared policy of its name. */
+  private rejectNamesake(policy: Policy): void {
+    const shared = this.policiesByName.get(policy.name);
+    if (shared === undefined || shared === policy || shared.agreesWith(policy)) return;
+    throw new InvalidChargeError(
+      `Policy "${policy.name}" shares its bucket with the declared policy of that name, but differs in capacity or refill; ` +
+        'give it a name or a place of its own, or ask by name.',
+    );
   }
 
   private policyNamed(name: string): Policy {
@@ -105,6 +125,9 @@ const NO_RECEIPTS: readonly Receipt[] = [];
 
 function toDecision(charges: readonly Charge[], reply: StorageReply, taken: boolean): Decision {
   const { allowed } = reply;
+  if (reply.debtUnits.length !== charges.length) {
+    throw new StorageFailureError(`The storage answered ${reply.debtUnits.length} of ${charges.length} charges.`);
+  }
   // Most requests make one charge, and what it says is what the whole request was told.
   const policies =
     charges.length === 1

@@ -40,9 +40,12 @@ export class PolicyRegistry {
     }
   }
 
-  /** The shared policies, for callers that name them in code. */
+  /** The policies whose place is the application: those that code may name. */
   get sharedPolicies(): readonly Policy[] {
-    return [...this.shared.values()].map(({ policy }) => policy);
+    const planned = this.moduleDefault === undefined ? [] : [this.moduleDefault];
+    return [...planned, ...this.shared.values()]
+      .filter(({ policy }) => policy.place === '')
+      .map(({ policy }) => policy);
   }
 
   /** A limit declared at `place`, or at the place that its `id` stands for; nearer ones may still replace or lift it. */
@@ -110,10 +113,17 @@ export class PolicyRegistry {
     if (earlier.policy === policy) return limit;
     // A class's limit is planned once per handler; the module's limits once each.
     if (policy.place !== '' && earlier.policy.agreesWith(policy)) return { ...limit, policy: earlier.policy };
+    if (policy.place === '') {
+      misconfigured(
+        where,
+        `${describeValue(policy.name)} is declared twice, here and at ${earlier.where}`,
+        'rename one of them',
+      );
+    }
     misconfigured(
       where,
-      `policy ${describeValue(policy.name)} shares a bucket with ${describeValue(earlier.policy.name)} of ${earlier.where}, which only one id on purpose may, and then with the same name and numbers`,
-      'give them different names or ids, or make them agree',
+      `its bucket is already that of ${describeValue(earlier.policy.name)} of ${earlier.where}, with another name or other numbers`,
+      'give it another id; limits of one id must agree in name, capacity and refill',
     );
   }
 

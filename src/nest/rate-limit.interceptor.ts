@@ -2,8 +2,9 @@ import { type CallHandler, type ExecutionContext, Inject, Injectable, type NestI
 import type { Observable } from 'rxjs';
 import { Decision } from '../core/decision.js';
 import type { MaybePromise } from '../core/storage.js';
+import { RateLimitExceededException, RateLimitUnavailableException } from './rate-limit.exception.js';
 import { type HandlerCall, handlerCallOf, rememberHandlerCall } from './request-decisions.js';
-import { RoutePlans } from './route-plan.js';
+import { type RoutePlan, RoutePlans } from './route-plan.js';
 import { RouteCharger } from './route-charger.js';
 import { HttpAnswer } from './transports/http-answer.js';
 import { isHttp } from './transports/http-request.js';
@@ -29,7 +30,32 @@ export class RateLimitInterceptor implements NestInterceptor {
     if (call.intercepted) return next.handle();
     call.intercepted = true;
     if (plan.interceptor.length === 0) return this.proceed(call, context, next);
-    return this.charger.charge(plan.interceptor, context, (decision) => this.conclude(decision, call, context, next));
+    return this.chargeOrGiveBack(plan, call, context, next);
+  }
+
+  /**
+   * Where we turn the request away in the second phase, what the first one took is given back. Errors of subjects are
+   * like those of handlers: the charge stays, or whoever provokes them is limited by nothing.
+   */
+  private chargeOrGiveBack(
+    plan: RoutePlan,
+    call: HandlerCall,
+    context: ExecutionContext,
+    next: CallHandler,
+  ): MaybePromise<Observable<unknown>> {
+    const receipts = call.decision?.receipts ?? [];
+    const rethrow = async (error: unknown): Promise<never> => {
+      if (isOurs(error)) await this.charger.giveBack(receipts);
+      throw error;
+    };
+    try {
+      const answer = this.charger.charge(plan.interceptor, context, (decision) =>
+        this.conclude(decision, call, context, next),
+      );
+      return answer instanceof Promise ? answer.catch(rethrow) : answer;
+    } catch (error) {
+      return rethrow(error);
+    }
   }
 
   private conclude(
@@ -37,19 +63,19 @@ export class RateLimitInterceptor implements NestInterceptor {
     call: HandlerCall,
     context: ExecutionContext,
     next: CallHandler,
-  ): MaybePromise<Observable<unknown>> {
+  ): Observable<unknown> {
     const earlier = call.decision;
     call.decision = earlier === undefined ? decision : earlier.and(decision);
     if (decision.allowed) return this.proceed(call, context, next);
-    const refusal = this.answer.refuse(call.decision, context);
-    if (earlier === undefined) throw refusal;
-    return this.charger.giveBack(earlier.receipts).then(() => {
-      throw refusal;
-    });
+    throw this.answer.refuse(call.decision, context);
   }
 
   private proceed(call: HandlerCall, context: ExecutionContext, next: CallHandler): Observable<unknown> {
     if (call.decision !== undefined) this.answer.admit(call.decision, context);
     return next.handle();
   }
+}
+
+function isOurs(error: unknown): boolean {
+  return error instanceof RateLimitExceededException || error instanceof RateLimitUnavailableException;
 }

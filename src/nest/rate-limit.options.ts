@@ -16,7 +16,7 @@ import { type Subject, type SubjectResolver, toSubjectResolver } from './subject
 export type RefusalBody =
   'nest' | 'problem' | ((decision: Decision, context: ExecutionContext) => string | Record<string, unknown>);
 
-/** A limit that the module declares. Its name is its key, or `default`. */
+/** A shared policy. Its name is its key. */
 export type SharedPolicyDefinition = BucketShape &
   Omit<LimitOptions, 'name' | 'id'> & {
     /** Charged by code only (`RateLimiter.consume`), so that no route has to name it. Default: false. */
@@ -72,7 +72,7 @@ export function resolveOptions(options: RateLimitModuleOptions, where: string): 
     misconfigured(
       where,
       `storage is ${describeValue(storage)}`,
-      'pass a storage such as new RedisStorage({ url }), or leave it out for memory',
+      'pass a storage such as new RedisStorage({ url }), one that extends RateLimitStorage, or leave it out for memory',
     );
   }
   if (body !== 'nest' && body !== 'problem' && typeof body !== 'function') {
@@ -81,8 +81,12 @@ export function resolveOptions(options: RateLimitModuleOptions, where: string): 
   if (typeof global !== 'boolean') {
     misconfigured(where, `global is ${describeValue(global)}`, 'use true or false');
   }
-  if (typeof policies !== 'object' || policies === null || Object.getPrototypeOf(policies) !== Object.prototype) {
-    misconfigured(where, `policies is ${describeValue(policies)}`, 'pass a plain object of policies by name');
+  if (typeof policies !== 'object' || policies === null || Symbol.iterator in policies) {
+    misconfigured(
+      where,
+      `policies is ${describeValue(policies)}`,
+      'pass an object of policies by name, no list and no Map',
+    );
   }
   return {
     storage,
@@ -100,7 +104,7 @@ export function resolveOptions(options: RateLimitModuleOptions, where: string): 
 function isStorage(value: unknown): boolean {
   return (
     value instanceof RateLimitStorage ||
-    ['consume', 'peek', 'refund', 'reset'].every(
+    ['consume', 'peek', 'refund', 'reset', 'open', 'close', 'unixMicros'].every(
       (method) => typeof (value as Record<string, unknown> | null)?.[method] === 'function',
     )
   );

@@ -80,8 +80,8 @@ describe('An application with names that cannot mean anything', () => {
       () =>
         onMethod([RateLimit('default')], { ...withDefault(), policies: { default: { capacity: 5, perSeconds: 60 } } }),
       'RateLimitModule.forRoot policies.default',
-      'policy "default" shares a bucket with "default" of RateLimitModule.forRoot default',
-      'give them different names',
+      '"default" is declared twice, here and at RateLimitModule.forRoot default',
+      'rename one of them',
     ],
   ];
   it.each(shared)('refuses %s', expectMistake);

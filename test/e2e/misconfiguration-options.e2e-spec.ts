@@ -50,7 +50,7 @@ describe('An application with options that cannot mean anything', () => {
       () => onMethod([RateLimit(10, 60, { names: 'burst' } as never)]),
       AT_LIST,
       '"names"',
-      'the options are capacity, perSeconds',
+      'the options are name, by, cost, id, refillEverySeconds',
     ],
     [
       'a limit in one object',
@@ -99,7 +99,7 @@ describe('An application with options that cannot mean anything', () => {
       () => withOptions({ storage: new MemoryStorage({ maxkeys: 5 } as never) }),
       'new MemoryStorage',
       '"maxkeys"',
-      'the options are maxKeys and clock',
+      'the options are maxKeys, clock',
     ],
     [
       'options that are made later',

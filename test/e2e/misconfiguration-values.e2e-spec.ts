@@ -41,8 +41,20 @@ describe('An application with values that cannot mean anything', () => {
     ],
     ['an unknown body', loose({ body: 'json' }), FOR_ROOT, 'body is "json"', "'nest', 'problem' or a function"],
     ['a mounting that is a text', loose({ global: 'no' }), FOR_ROOT, 'global is "no"', 'use true or false'],
-    ['policies that are a text', loose({ policies: 'exports' }), FOR_ROOT, 'policies is "exports"', 'pass an object'],
-    ['policies that are null', loose({ policies: null }), FOR_ROOT, 'policies is null', 'pass an object'],
+    [
+      'policies that are a text',
+      loose({ policies: 'exports' }),
+      FOR_ROOT,
+      'policies is "exports"',
+      'pass an object of policies by name',
+    ],
+    [
+      'policies that are null',
+      loose({ policies: null }),
+      FOR_ROOT,
+      'policies is null',
+      'pass an object of policies by name',
+    ],
     [
       'a shared policy that is missing',
       loose({ policies: { exports: undefined } }),

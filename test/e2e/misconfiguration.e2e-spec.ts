@@ -9,8 +9,8 @@ const loosely = (definition: Record<string, unknown>) => RateLimit(definition as
 
 describe('An application with numbers that cannot mean anything', () => {
   const capacities: MistakeRow[] = [
-    ['0', () => onMethod([RateLimit(0, 60)]), LIST, 'capacity is 0;', 'whole number of tokens'],
-    ['negative', () => onMethod([RateLimit(-5, 60)]), LIST, 'capacity is -5;', 'whole number of tokens'],
+    ['0', () => onMethod([RateLimit(0, 60)]), LIST, 'capacity is 0;', 'choose at least 1'],
+    ['negative', () => onMethod([RateLimit(-5, 60)]), LIST, 'capacity is -5;', 'choose at least 1'],
     ['fractional', () => onMethod([RateLimit(2.5, 60)]), LIST, 'capacity is 2.5;', 'whole number of tokens'],
     ['not a number', () => onMethod([RateLimit(NaN, 60)]), LIST, 'capacity is NaN;', 'whole number of tokens'],
     ['infinite', () => onMethod([RateLimit(Infinity, 60)]), LIST, 'capacity is Infinity;', 'whole number of tokens'],
@@ -65,9 +65,9 @@ describe('An application with numbers that cannot mean anything', () => {
       () => onMethod([RateLimit({ capacity: 10, refillTokens: 0, refillSeconds: 6 })]),
       LIST,
       'refillTokens is 0;',
-      'write refillTokens as a whole number of tokens',
+      'choose at least 1',
     ],
-    ['0 seconds', () => onMethod([RateLimit(10, 0)]), LIST, 'perSeconds is 0;', 'whole number of seconds'],
+    ['0 seconds', () => onMethod([RateLimit(10, 0)]), LIST, 'perSeconds is 0;', 'choose at least 1'],
     ['fractional seconds', () => onMethod([RateLimit(10, 0.5)]), LIST, 'perSeconds is 0.5;', 'whole number of seconds'],
     [
       'seconds as a text',
@@ -81,7 +81,7 @@ describe('An application with numbers that cannot mean anything', () => {
       () => onMethod([RateLimit(10, DAYS_366 + 1)]),
       LIST,
       'perSeconds is 31622401; expected an integer from 1 to 31622400',
-      'whole number of seconds',
+      'choose a smaller perSeconds',
     ],
     [
       'numbers too fine to be counted exactly',
@@ -95,7 +95,7 @@ describe('An application with numbers that cannot mean anything', () => {
       () => onMethod([RateLimit(10, 60, { refillEverySeconds: 0 })]),
       LIST,
       'refillEverySeconds is 0;',
-      'whole number of seconds',
+      'choose at least 1',
     ],
     [
       'steps that bring parts of tokens',
@@ -194,34 +194,34 @@ describe('An application with numbers that cannot mean anything', () => {
 
   const zero = { capacity: 0, perSeconds: 60 };
   const places: MistakeRow[] = [
-    ['a method', () => onMethod([RateLimit(zero)]), LIST, 'capacity is 0;', 'whole number'],
+    ['a method', () => onMethod([RateLimit(zero)]), LIST, 'capacity is 0;', 'choose at least 1'],
     [
       'a class',
       () => onClass([RateLimit({ ...zero, name: 'burst' })]),
       'Policy "burst" (@RateLimit on ReportsController)',
       'capacity is 0;',
-      'whole number',
+      'choose at least 1',
     ],
     [
       'the default',
       () => withOptions({ default: zero }),
       'Policy "default" (RateLimitModule.forRoot default)',
       'capacity is 0;',
-      'whole number',
+      'choose at least 1',
     ],
     [
       'a shared policy',
       () => withOptions({ policies: { exports: zero } }),
       'Policy "exports" (RateLimitModule.forRoot policies.exports)',
       'capacity is 0;',
-      'whole number',
+      'choose at least 1',
     ],
     [
       'options that are made later',
       () => ({ imports: [RateLimitModule.forRootAsync({ useFactory: () => ({ default: zero }) })] }),
       'Policy "default" (RateLimitModule.forRootAsync default)',
       'capacity is 0;',
-      'whole number',
+      'choose at least 1',
     ],
   ];
   it.each(places)('names the place of the mistake: %s', expectMistake);

@@ -19,7 +19,7 @@ function messageOf(options: unknown): string {
 
 describe('the options of RedisStorage', () => {
   test.each<[what: string, options: unknown, expected: RegExp]>([
-    ['nothing', undefined, /options are undefined; expected an object/],
+    ['nothing', undefined, /options are undefined/],
     ['no server', {}, /not said where Redis is.*pass one of url, options, client/],
     ['an unset variable as url', { url: undefined }, /url is undefined.*variable of the environment/],
     ['an empty url', { url: '' }, /url is ""/],
@@ -36,7 +36,7 @@ describe('the options of RedisStorage', () => {
     ['an undefined client', { client: undefined }, /client is undefined/],
     ['a client that is none', { client: new Map([['password', 'secret']]) }, /client is an object of Map/],
     ['two servers', { url, options: { host: 'h' } }, /url and options stand side by side/],
-    ['an unknown option', { url, deadline: 50 }, /no option "deadline".*deadlineMs/],
+    ['an unknown option', { url, deadline: 50 }, /option "deadline".*deadlineMs/],
     ['a prefix with braces', { url, prefix: 'a{b}' }, /prefix is "a\{b\}".*without braces/],
     ['a prefix with white space', { url, prefix: 'a b' }, /prefix is "a b"/],
     ['a prefix with a line break', { url, prefix: 'a\n' }, /prefix is "a\\n"/],

@@ -45,7 +45,7 @@ describe('a server that cannot be reached', () => {
           () => false,
         ),
       );
-      expect(lines).toHaveLength(1);
+      expect(lines.slice(1)).toEqual(['RedisStorage: Redis is back.']);
     } finally {
       await storage.close();
       await server.stop();
@@ -60,6 +60,20 @@ describe('a server that cannot be reached', () => {
     await storage.close();
     await server.stop();
   });
+});
+
+test('an outage is told once, and its end', async () => {
+  let server = await startRedis();
+  const { port } = server;
+  const storage = storageOf({ url: server.url, ...patient });
+  await storage.open();
+  await server.stop();
+  for (let i = 0; i < 20; i++) await expect(storage.consume(charges)).rejects.toThrow(StorageFailureError);
+  server = await startRedis([], { port });
+  await eventually(() => lines.length === 2);
+  expect(lines).toEqual([expect.stringMatching(/Redis is away \(.+\)/), 'RedisStorage: Redis is back.']);
+  await storage.close();
+  await server.stop();
 });
 
 test('a connection on which nothing comes back any more is made anew', async () => {
@@ -179,8 +193,8 @@ describe('what waiting does not cure stops the start', () => {
     const storage = storageOf({ url: `redis://127.0.0.1:${port}`, ...patient });
     await storage.open();
     const server = await startRedis(['--user', ...'default on nopass ~other:* +@all'.split(' ')], { port });
-    await eventually(() => lines.length === 2);
-    expect(lines[1]).toMatch(/may not do what the storage needs/);
+    await eventually(() => lines.length === 3);
+    expect(lines[2]).toMatch(/may not do what the storage needs/);
     await storage.close();
     await server.stop();
   });

@@ -98,3 +98,18 @@ test('a bucket that is just empty is no unreadable one: its refusal changes no b
     expect(await stateUnder(client, prefix)).toBe(before);
   }
 });
+
+test.each([
+  ['', 0],
+  [':3:7', 3],
+  [':3:11', 7],
+])('a state that is only too far ahead for this policy is kept, and told exactly (q%s)', async (rest, moreUnits) => {
+  const arrival = microsAhead(3600);
+  await client.set(key, `${arrival}${rest}`, 'PXAT', Math.floor(arrival / 1000) + 1);
+  const before = await stateUnder(client, prefix);
+  for (const reply of [await storage.consume(chargeOf(sevenths)), await storage.peek(chargeOf(sevenths))]) {
+    expect(reply.allowed).toBe(false);
+    expect(reply.debtUnits).toEqual([(arrival - reply.nowMicros) * sevenths.refillTokens + moreUnits]);
+  }
+  expect(await stateUnder(client, prefix)).toBe(before);
+});

@@ -57,8 +57,8 @@ export function functionSubject(subjectFunction: SubjectFunction, phase: Phase, 
   const prefixed = (value: unknown, context: ExecutionContext): string | undefined => {
     const id = textOfId(value);
     if (id !== undefined) return `custom:${id}`;
-    if (isObject(value)) throw notAnId(value, description, context);
-    return undefined;
+    if (value === undefined || value === null || value === '') return undefined;
+    throw notAnId(value, description, context);
   };
   return {
     phase,
@@ -128,9 +128,9 @@ export function handlerName(context: ExecutionContext): string {
   return `${context.getClass().name}.${context.getHandler().name}`;
 }
 
-function notAnId(value: object, description: string, context: ExecutionContext): MissingSubjectError {
+function notAnId(value: unknown, description: string, context: ExecutionContext): MissingSubjectError {
   const remedy =
-    'resolve' in value
+    isObject(value) && 'resolve' in value
       ? 'call it where the limit is declared, as in { by: ip() }, and choose between subjects with firstOf(…)'
       : 'return what identifies the client, for example its id as a string';
   return new MissingSubjectError(

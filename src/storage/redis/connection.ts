@@ -21,6 +21,7 @@ export class Connection {
   isOpening = true;
   private isClosed = false;
   private latestError: Error | undefined;
+  private isAway = false;
 
   constructor(private readonly options: CheckedRedisOptions) {
     const { client, reuseConnection, deadlineMs } = options;
@@ -28,6 +29,7 @@ export class Connection {
     // Unheard, ioredis would print every failed attempt to connect.
     this.client.on('error', this.onError);
     this.client.on('ready', this.onReady);
+    this.client.on('close', this.onClose);
     this.opened = outsideRequests(() => this.open());
     // A question may have opened it, and then nobody waits for this promise.
     this.opened.catch(() => {});
@@ -52,6 +54,7 @@ export class Connection {
     const { client } = this;
     this.isClosed = true;
     client.removeListener('ready', this.onReady);
+    client.removeListener('close', this.onClose);
     if (this.options.reuseConnection) {
       client.removeListener('error', this.onError);
       return;
@@ -74,6 +77,7 @@ export class Connection {
     this.isOpening = false;
     if (problem === undefined || this.isClosed) return;
     if (problem instanceof RateLimitConfigurationError) throw problem;
+    this.isAway = true;
     this.options.logger.warn(
       `RedisStorage: Redis cannot be asked yet (${problem.message}). Starting without it and connecting in the background.`,
     );
@@ -118,7 +122,20 @@ export class Connection {
 
   private readonly onReady = (): void => {
     this.latestError = undefined;
-    if (!this.isOpening) void this.reportProblem();
+    if (this.isOpening) return;
+    if (this.isAway) this.options.logger.warn('RedisStorage: Redis is back.');
+    this.isAway = false;
+    void this.reportProblem();
+  };
+
+  /** Once an outage: an operator must find a reason for the refusals, and an attacker must not find a way to fill the log. */
+  private readonly onClose = (): void => {
+    if (this.isOpening || this.isClosed || this.isAway) return;
+    this.isAway = true;
+    const reason = this.latestError?.message ?? 'the server closed the connection';
+    this.options.logger.warn(
+      `RedisStorage: Redis is away (${reason}). Limited requests are answered 503 until it is back.`,
+    );
   };
 
   /** A server that appears late may be one that can never be used; nobody waits any longer to be told. */

@@ -1,5 +1,6 @@
 import type { RedisOptions } from 'ioredis';
 import { describeValue, misconfigured } from '../../core/errors.js';
+import { checkOptions } from '../../core/options.js';
 import { clientFrom, WHERE } from './client-source.js';
 import { dangersOf, type RedisClient } from './client.js';
 
@@ -77,17 +78,7 @@ const PREFIX = /^[\x21-\x7a\x7c\x7e]{0,64}$/;
 
 /** The options with their defaults; nothing is connected. @throws RateLimitConfigurationError */
 export function checkedRedisOptions(options: RedisStorageOptions): CheckedRedisOptions {
-  if (typeof options !== 'object' || options === null) {
-    misconfigured(WHERE, `the options are ${describeValue(options)}; expected an object`, 'pass { url: … }');
-  }
-  for (const option of Object.keys(options)) {
-    if (OPTIONS.includes(option)) continue;
-    misconfigured(
-      WHERE,
-      `there is no option ${describeValue(option)}`,
-      `the options are ${OPTIONS.join(', ')}; correct or remove it`,
-    );
-  }
+  checkOptions(options, OPTIONS, WHERE);
   const { prefix = 'rl:', deadlineMs = 50, logger = console, reuseConnection = false } = options;
   if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {
     misconfigured(
