@@ -22,8 +22,16 @@ export function encodePart(part: string): string {
  * predictably, which would let an attacker make keys collide (CVE-2026-21717).
  */
 export function mapKey(subject: string): string {
-  if (subject.length > LONGEST_PLAIN_PART) return `#h${digest(subject)}`;
-  return isHashOrDigit(subject.charCodeAt(0)) ? `#s${subject}` : subject;
+  return isSafeKey(subject) ? subject : safeKey(subject);
+}
+
+// In pieces that are small enough to be inlined wherever a bucket is looked up.
+function isSafeKey(subject: string): boolean {
+  return subject.length <= LONGEST_PLAIN_PART && !isHashOrDigit(subject.charCodeAt(0));
+}
+
+function safeKey(subject: string): string {
+  return subject.length > LONGEST_PLAIN_PART ? `#h${digest(subject)}` : `#s${subject}`;
 }
 
 function isHashOrDigit(unit: number): boolean {

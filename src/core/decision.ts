@@ -86,18 +86,19 @@ export class Receipt {
 
 /** The answer to a list of charges: allowed or denied as a whole, and what each policy said. */
 export class Decision {
-  private receiptList: readonly Receipt[] | undefined;
-
   /**
-   * @param policies one entry per bucket, in the order in which the charges named them; never empty.
-   * @param receipts left out: one answer of a storage took the charges of all these policies.
+   * @param said what the policies said, in the order in which the charges named them; the lone one needs no list.
+   * @param receiptList left out: one answer of a storage took the charges of all these policies.
    */
   constructor(
     readonly allowed: boolean,
-    readonly policies: readonly PolicyDecision[],
-    receipts?: readonly Receipt[],
-  ) {
-    this.receiptList = receipts;
+    private readonly said: PolicyDecision | readonly PolicyDecision[],
+    private receiptList?: readonly Receipt[],
+  ) {}
+
+  /** One entry per bucket, in the order in which the charges named them. Never empty. */
+  get policies(): readonly PolicyDecision[] {
+    return this.said instanceof PolicyDecision ? [this.said] : this.said;
   }
 
   /** One receipt per question that the storage answered with yes; none for a denied decision. */
@@ -108,12 +109,7 @@ export class Decision {
 
   /** The policy that binds: when denied the one with the longest wait, else the one with the least left of its capacity. */
   get mostRestrictive(): PolicyDecision {
-    const { policies } = this;
-    let most = policies[0]!;
-    for (let i = 1; i < policies.length; i++) {
-      if (bindsMore(policies[i]!, most)) most = policies[i]!;
-    }
-    return most;
+    return this.said instanceof PolicyDecision ? this.said : mostRestrictiveOf(this.said);
   }
 
   /** Whole tokens left of the policy that binds. */
@@ -145,6 +141,10 @@ export class Decision {
 function receiptFor(policies: readonly PolicyDecision[]): Receipt {
   const charges = policies.map(({ policy, subject, cost }) => ({ policy, subject, cost }));
   return new Receipt(charges, policies[0]!.nowMicros);
+}
+
+function mostRestrictiveOf([first, ...others]: readonly PolicyDecision[]): PolicyDecision {
+  return others.reduce((most, next) => (bindsMore(next, most) ? next : most), first!);
 }
 
 /** Ties go to the earlier declared, which is the one already held. */

@@ -80,7 +80,10 @@ export class RateLimiter {
   }
 
   private toCharges(requests: ChargeRequest | readonly ChargeRequest[]): readonly Charge[] {
-    if (!isList(requests)) return [this.toCharge(requests)];
+    return isList(requests) ? this.toChargeList(requests) : [this.toCharge(requests)];
+  }
+
+  private toChargeList(requests: readonly ChargeRequest[]): readonly Charge[] {
     if (requests.length === 0) {
       throw new InvalidChargeError('The list of charges is empty; name at least one policy and subject.');
     }
@@ -125,15 +128,17 @@ const NO_RECEIPTS: readonly Receipt[] = [];
 
 function toDecision(charges: readonly Charge[], reply: StorageReply, taken: boolean): Decision {
   const { allowed } = reply;
-  if (reply.debtUnits.length !== charges.length) {
-    throw new StorageFailureError(`The storage answered ${reply.debtUnits.length} of ${charges.length} charges.`);
-  }
+  if (reply.debtUnits.length !== charges.length) throw malformed(charges, reply);
   // Most requests make one charge, and what it says is what the whole request was told.
-  const policies =
+  const said =
     charges.length === 1
-      ? [new PolicyDecision(charges[0]!, allowed, reply.debtUnits[0]!, reply.nowMicros)]
+      ? new PolicyDecision(charges[0]!, allowed, reply.debtUnits[0]!, reply.nowMicros)
       : toPolicyDecisions(charges, reply);
-  return new Decision(allowed, policies, allowed && taken ? undefined : NO_RECEIPTS);
+  return new Decision(allowed, said, allowed && taken ? undefined : NO_RECEIPTS);
+}
+
+function malformed(charges: readonly Charge[], { debtUnits }: StorageReply): StorageFailureError {
+  return new StorageFailureError(`The storage answered ${debtUnits.length} of ${charges.length} charges.`);
 }
 
 function toPolicyDecisions(

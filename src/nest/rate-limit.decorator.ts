@@ -56,7 +56,7 @@ function toDeclaration(args: readonly unknown[], where: string): LimitDeclaratio
       'use @RateLimit(capacity, perSeconds, options), @RateLimit(name, { cost }) or one object',
     );
   }
-  if (typeof first === 'string') return { kind: 'shared', policyName: first, use: (second ?? {}) };
+  if (typeof first === 'string') return { kind: 'shared', policyName: first, use: second ?? {} };
   if (typeof first === 'object') return { kind: 'own', definition: copyOptions(first as LimitDefinition, LIMIT_KEYS) };
   const options = third === undefined ? {} : third;
   checkOptions(options, LIMIT_OPTION_KEYS, where);

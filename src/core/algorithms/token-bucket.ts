@@ -37,12 +37,11 @@ export function costUnits(policy: Policy, cost: number): number {
 
 /** Whole microseconds of the TAT at which a bucket read at `tick` has this debt. */
 export function arrivalMicros(policy: Policy, tick: number, debt: number): number {
-  return policy.refillTokens === 1 ? tick + debt : tick + Math.floor(debt / policy.refillTokens);
+  return tick + Math.floor(debt / policy.refillTokens);
 }
 
 /** The rest of that TAT in units of 1/R µs, from 0 to R − 1. */
 export function arrivalRemainder(policy: Policy, debt: number): number {
-  if (policy.refillTokens === 1) return 0;
   return debt - Math.floor(debt / policy.refillTokens) * policy.refillTokens;
 }
 

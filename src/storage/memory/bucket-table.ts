@@ -21,7 +21,10 @@ export class BucketTables {
   }
 
   find(policy: Policy): BucketTable | undefined {
-    if (policy === this.latestPolicy) return this.latest;
+    return policy === this.latestPolicy ? this.latest : this.findById(policy);
+  }
+
+  private findById(policy: Policy): BucketTable | undefined {
     const table = this.byPolicyId.get(policy.id);
     if (table === undefined) return undefined;
     if (table.intervalMicros < policy.intervalMicros) table.intervalMicros = policy.intervalMicros;

@@ -38,7 +38,16 @@ export class MemoryStorage extends RateLimitStorage {
   }
 
   override consume(charges: readonly Charge[]): StorageReply {
-    return charges.length === 1 ? this.consumeOne(charges[0]!) : this.consumeAll(charges);
+    if (charges.length !== 1) return this.consumeAll(charges);
+    const charge = charges[0]!;
+    const { policy } = charge;
+    const nowMicros = this.clock.nowMicros();
+    const slot = this.buckets.find(policy, charge.subject);
+    const before = this.buckets.debtUnits(slot, policy, nowMicros);
+    const after = before + costUnits(policy, charge.cost);
+    const allowed = after <= policy.capacityUnits;
+    if (allowed) this.buckets.put(slot, charge, nowMicros, after);
+    return { allowed, nowMicros, debtUnits: [allowed ? after : before] };
   }
 
   override peek(charges: readonly Charge[]): StorageReply {
@@ -80,17 +89,6 @@ export class MemoryStorage extends RateLimitStorage {
   /** By the machine's clock as it stands now, even if it was set after the start. */
   override unixMicros(nowMicros: number): number {
     return nowMicros + this.clock.unixMicros() - this.clock.nowMicros();
-  }
-
-  private consumeOne(charge: Charge): StorageReply {
-    const { policy } = charge;
-    const nowMicros = this.clock.nowMicros();
-    const slot = this.buckets.find(policy, charge.subject);
-    const before = this.buckets.debtUnits(slot, policy, nowMicros);
-    const after = before + costUnits(policy, charge.cost);
-    const allowed = after <= policy.capacityUnits;
-    if (allowed) this.buckets.put(slot, charge, nowMicros, after);
-    return { allowed, nowMicros, debtUnits: [allowed ? after : before] };
   }
 
   private consumeAll(charges: readonly Charge[]): StorageReply {

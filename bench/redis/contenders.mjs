@@ -1,0 +1,87 @@
+// Every contender answers one request of one subject per operation and reads whether it was allowed, what is left and
+// when to come back. Each has a connection of its own, made as its documentation says.
+import { createHash } from 'node:crypto';
+import nestLab from '@nest-lab/throttler-storage-redis';
+import { Redis } from 'ioredis';
+import { RateLimiterRedis, RateLimiterUnion } from 'rate-limiter-flexible';
+import { Policy, RateLimiter } from '../../dist/esm/index.js';
+import { RedisStorage } from '../../dist/esm/storage/redis/index.js';
+
+const SECONDS = 3600;
+
+/**
+ * @typedef {object} Contender
+ * @property {string} name
+ * @property {(subject: string) => Promise<boolean>} decide whether the request was allowed
+ * @property {() => unknown} close
+ */
+
+/** The least that a script can cost: as many keys, nothing done with them. */
+export async function floor({ url, limits }) {
+  const client = new Redis(url);
+  const script = 'return 1';
+  const digest = createHash('sha1').update(script).digest('hex');
+  await client.script('LOAD', script);
+  const names = limits.map((_, i) => `:${i}`);
+  const decide =
+    limits.length === 1
+      ? async (subject) => (await client.evalsha(digest, 1, subject, '1')) === 1
+      : async (subject) => (await client.evalsha(digest, names.length, ...names.map((name) => subject + name))) === 1;
+  return { name: 'EVALSHA of "return 1"', decide, close: () => client.disconnect() };
+}
+
+export async function tokenBucket({ url, limits }) {
+  // A late answer would be an error; here it is to be counted as late.
+  const storage = new RedisStorage({ url, deadlineMs: 10_000 });
+  await storage.open();
+  const limiter = new RateLimiter(storage);
+  const policies = limits.map((capacity, i) => new Policy({ name: `limit${i}`, capacity, perSeconds: SECONDS }));
+  const read = ({ allowed, remaining, retryAfterMs }) => allowed && remaining + retryAfterMs >= 0;
+  const [policy] = policies;
+  const decide =
+    policies.length === 1
+      ? async (subject) => read(await limiter.consume({ policy, subject }))
+      : async (subject) => read(await limiter.consume(policies.map((each) => ({ policy: each, subject }))));
+  return { name: 'nestjs-token-bucket', decide, close: () => storage.close() };
+}
+
+/** The storage alone, asked once per limit and in sequence, as the guard of @nestjs/throttler does. */
+export async function nestLabThrottler({ url, limits }) {
+  const client = new Redis(url);
+  const storage = new nestLab.ThrottlerStorageRedisService(client);
+  const milliseconds = SECONDS * 1000;
+  const decide = async (subject) => {
+    for (let i = 0; i < limits.length; i++) {
+      const record = await storage.increment(subject, milliseconds, limits[i], milliseconds, `limit${i}`);
+      if (record.isBlocked) return record.timeToBlockExpire < 0;
+    }
+    return true;
+  };
+  return { name: '@nest-lab/throttler-storage-redis', decide, close: () => client.disconnect() };
+}
+
+/** Several limits as its union of limiters, which asks for all of them at once. */
+export async function rateLimiterFlexible({ url, limits }, options = {}) {
+  const client = new Redis(url);
+  const limiters = limits.map(
+    (points, i) =>
+      new RateLimiterRedis({ storeClient: client, keyPrefix: `rlf${i}`, points, duration: SECONDS, ...options }),
+  );
+  const limiter = limiters.length === 1 ? limiters[0] : new RateLimiterUnion(...limiters);
+  const decide = async (subject) => {
+    try {
+      await limiter.consume(subject);
+      return true;
+    } catch (refusal) {
+      if (refusal instanceof Error) throw refusal;
+      return false;
+    }
+  };
+  return { name: 'rate-limiter-flexible', decide, close: () => client.disconnect() };
+}
+
+/** With its memory of who is denied, which has to be asked for. */
+export async function rateLimiterFlexibleBlocking(plan) {
+  const contender = await rateLimiterFlexible(plan, { inMemoryBlockOnConsumed: plan.limits[0] });
+  return { ...contender, name: 'rate-limiter-flexible, inMemoryBlock' };
+}
