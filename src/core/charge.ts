@@ -16,28 +16,32 @@ export interface Charge extends Bucket {
 
 /** Throws {@link InvalidChargeError} unless the charge can be put to a storage. */
 export function checkCharge(charge: Charge): void {
-  const { policy, subject, cost } = charge;
-  if (policy?.capacityUnits === undefined) throw invalidPolicy(policy);
-  if (typeof subject !== 'string' || subject === '') throw invalidSubject(charge);
-  if (!Number.isSafeInteger(cost) || cost < 1) throw invalidCost(charge);
+  if (!isPolicy(charge.policy) || !isSubject(charge.subject) || !isCost(charge.cost)) throw invalidCharge(charge);
 }
 
-// Apart from the check, which runs on every request and must stay small enough to be inlined.
-function invalidPolicy(policy: unknown): InvalidChargeError {
-  return new InvalidChargeError(
-    `The policy is ${describeValue(policy)}; expected a Policy, or the name of a declared one.`,
-  );
+// Every request is checked: the checks are small enough to be inlined, and what words the error stands apart.
+function isPolicy(policy: Policy | undefined): boolean {
+  return policy?.capacityUnits !== undefined;
 }
 
-function invalidSubject({ policy, subject }: Charge): InvalidChargeError {
-  return new InvalidChargeError(
-    `Policy "${policy.name}": the subject is ${describeValue(subject)}; expected a non-empty string that names who is limited, such as "user:42".`,
-  );
+function isSubject(subject: unknown): boolean {
+  return typeof subject === 'string' && subject !== '';
 }
 
-function invalidCost({ policy, cost }: Charge): InvalidChargeError {
+function isCost(cost: number): boolean {
+  return Number.isSafeInteger(cost) && cost > 0;
+}
+
+function invalidCharge({ policy, subject, cost }: Charge): InvalidChargeError {
+  if (!isPolicy(policy)) {
+    return new InvalidChargeError(
+      `The policy is ${describeValue(policy)}; expected a Policy, or the name of a declared one.`,
+    );
+  }
   return new InvalidChargeError(
-    `Policy "${policy.name}": the cost is ${describeValue(cost)}; expected a whole number of tokens, at least 1.`,
+    isSubject(subject)
+      ? `Policy "${policy.name}": the cost is ${describeValue(cost)}; expected a whole number of tokens, at least 1.`
+      : `Policy "${policy.name}": the subject is ${describeValue(subject)}; expected a non-empty string that names who is limited, such as "user:42".`,
   );
 }
 

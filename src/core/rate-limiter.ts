@@ -50,18 +50,14 @@ export class RateLimiter {
   consume(charges: ChargeRequest | readonly ChargeRequest[]): MaybePromise<Decision> {
     const checked = this.toCharges(charges);
     const reply = this.storage.consume(checked);
-    return reply instanceof Promise
-      ? reply.then((late) => toDecision(checked, late, true))
-      : toDecision(checked, reply, true);
+    return reply instanceof Promise ? toLateDecision(checked, reply, true) : toDecision(checked, reply, true);
   }
 
   /** The answer that {@link consume} would give now, taking nothing: `remaining` counts before the cost. */
   peek(charges: ChargeRequest | readonly ChargeRequest[]): MaybePromise<Decision> {
     const checked = this.toCharges(charges);
     const reply = this.storage.peek(checked);
-    return reply instanceof Promise
-      ? reply.then((late) => toDecision(checked, late, false))
-      : toDecision(checked, reply, false);
+    return reply instanceof Promise ? toLateDecision(checked, reply, false) : toDecision(checked, reply, false);
   }
 
   /**
@@ -90,18 +86,21 @@ export class RateLimiter {
     return sumByBucket(requests.map((request) => this.toCharge(request)));
   }
 
-  private toCharge(request: ChargeRequest): Charge {
-    const { policy, subject, cost = 1 } = request;
-    const charge = { policy: typeof policy === 'string' ? this.policyNamed(policy) : policy, subject, cost };
+  private toCharge({ policy, subject, cost = 1 }: ChargeRequest): Charge {
+    const charge = { policy: this.policyOf(policy), subject, cost };
     checkCharge(charge);
-    if (this.policiesByName.size > 0 && charge.policy.place === '') this.rejectNamesake(charge.policy);
     return charge;
   }
 
+  private policyOf(policy: Policy | string): Policy {
+    if (typeof policy === 'string') return this.policyNamed(policy);
+    return this.policiesByName.size > 0 && policy?.place === '' ? this.notNamesake(policy) : policy;
+  }
+
   /** A policy made in code without a place would charge the bucket of a shared policy of its name. */
-  private rejectNamesake(policy: Policy): void {
+  private notNamesake(policy: Policy): Policy {
     const shared = this.policiesByName.get(policy.name);
-    if (shared === undefined || shared === policy || shared.agreesWith(policy)) return;
+    if (shared === undefined || shared === policy || shared.agreesWith(policy)) return policy;
     throw new InvalidChargeError(
       `Policy "${policy.name}" shares its bucket with the declared policy of that name, but differs in capacity or refill; ` +
         'give it a name or a place of its own, or ask by name.',
@@ -126,13 +125,22 @@ function isList<T>(value: T | readonly T[]): value is readonly T[] {
 /** Nothing was taken, so there is nothing to give back. */
 const NO_RECEIPTS: readonly Receipt[] = [];
 
+// Apart from the methods: a closure in them would cost every synchronous answer its context.
+async function toLateDecision(
+  charges: readonly Charge[],
+  late: Promise<StorageReply>,
+  taken: boolean,
+): Promise<Decision> {
+  return toDecision(charges, await late, taken);
+}
+
 function toDecision(charges: readonly Charge[], reply: StorageReply, taken: boolean): Decision {
-  const { allowed } = reply;
-  if (reply.debtUnits.length !== charges.length) throw malformed(charges, reply);
+  const { allowed, nowMicros, debtUnits } = reply;
+  if (debtUnits.length !== charges.length) throw malformed(charges, reply);
   // Most requests make one charge, and what it says is what the whole request was told.
   const said =
     charges.length === 1
-      ? new PolicyDecision(charges[0]!, allowed, reply.debtUnits[0]!, reply.nowMicros)
+      ? new PolicyDecision(charges[0]!, allowed, debtUnits[0]!, nowMicros)
       : toPolicyDecisions(charges, reply);
   return new Decision(allowed, said, allowed && taken ? undefined : NO_RECEIPTS);
 }

@@ -25,10 +25,7 @@ export class BucketSlab {
 
   /** Debt of the bucket in units, read by this policy at this tick. */
   debtUnits(slot: number, policy: Policy, tick: number): number {
-    const arrival = this.arrivals[slot]!;
-    return this.remainders === undefined
-      ? debtUnits(policy, arrival, 0, tick)
-      : this.debtUnitsWithRemainder(slot, policy, arrival, tick);
+    return debtUnits(policy, this.arrivals[slot]!, this.remainder(slot, policy), tick);
   }
 
   write(slot: number, policy: Policy, tick: number, debt: number): void {
@@ -71,11 +68,14 @@ export class BucketSlab {
     if (length > SMALLEST_LENGTH && this.size < length / 4) this.resize(Math.ceil(length / 2));
   }
 
-  private debtUnitsWithRemainder(slot: number, policy: Policy, arrival: number, tick: number): number {
+  private remainder(slot: number, policy: Policy): number {
+    return this.remainders === undefined ? 0 : this.storedRemainder(slot, policy);
+  }
+
+  /** In units of this policy; one of another refill is rounded up to the next whole µs, which drains `refillTokens`. */
+  private storedRemainder(slot: number, policy: Policy): number {
     const remainder = this.remainders![slot]!;
-    return remainder === 0 || this.remainderRefills![slot] === policy.refillTokens
-      ? debtUnits(policy, arrival, remainder, tick)
-      : debtUnits(policy, arrival + 1, 0, tick);
+    return remainder === 0 || this.remainderRefills![slot] === policy.refillTokens ? remainder : policy.refillTokens;
   }
 
   private writeRemainder(slot: number, policy: Policy, debt: number): void {
