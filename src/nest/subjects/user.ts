@@ -58,7 +58,7 @@ export function user<User = unknown>(options: UserOptions<User> = {}): SubjectRe
 
 /** Guards leave the user on the platform's request; middleware of Fastify is shown Node's, which that one wraps. */
 function authenticatedOf({ user, raw }: HttpRequest): unknown {
-  return user ?? (raw !== undefined && 'user' in raw ? raw.user : undefined);
+  return user ?? (typeof raw === 'object' && raw !== null && 'user' in raw ? raw.user : undefined);
 }
 
 /** What authentication leaves behind when it let a stranger pass. */
