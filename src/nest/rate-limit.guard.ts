@@ -2,7 +2,7 @@ import { type CanActivate, type ExecutionContext, Inject, Injectable, Logger } f
 import type { Decision } from '../core/decision.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
 import { type HandlerCall, handlerCallOf, rememberHandlerCall } from './request-decisions.js';
-import { type RoutePlan, RoutePlans } from './route-plan.js';
+import { RoutePlans } from './route-plan.js';
 import { RouteCharger } from './route-charger.js';
 import { HttpAnswer } from './transports/http-answer.js';
 import { isHttp } from './transports/http-request.js';
@@ -25,14 +25,12 @@ export class RateLimitGuard implements CanActivate {
     const plan = this.plans.of(context.getClass(), context.getHandler());
     if (plan === undefined) return true;
     const earlier = handlerCallOf(context);
-    return earlier === undefined ? this.admit(plan, rememberHandlerCall(context), context) : answerOf(earlier);
+    return earlier === undefined ? this.admit(rememberHandlerCall(context, plan), context) : answerOf(earlier);
   }
 
-  private admit(plan: RoutePlan, call: HandlerCall, context: ExecutionContext): boolean | Promise<boolean> {
+  private admit(call: HandlerCall, context: ExecutionContext): boolean | Promise<boolean> {
     try {
-      call.admission =
-        plan.guard.length === 0 ||
-        this.charger.charge(plan.guard, context, (decision) => this.conclude(decision, plan, call, context));
+      call.admission = call.plan.guard.length === 0 || this.charge(call, context);
       return call.admission;
     } catch (error) {
       call.refusal = error;
@@ -40,11 +38,26 @@ export class RateLimitGuard implements CanActivate {
     }
   }
 
-  private conclude(decision: Decision, plan: RoutePlan, call: HandlerCall, context: ExecutionContext): boolean {
+  private charge(call: HandlerCall, context: ExecutionContext): boolean | Promise<boolean> {
+    const decision = this.charger.charge(call.plan.guard, context);
+    return decision instanceof Promise
+      ? this.concludeLate(decision, call, context)
+      : this.conclude(decision, call, context);
+  }
+
+  private async concludeLate(
+    decision: Promise<Decision>,
+    call: HandlerCall,
+    context: ExecutionContext,
+  ): Promise<boolean> {
+    return this.conclude(await decision, call, context);
+  }
+
+  private conclude(decision: Decision, call: HandlerCall, context: ExecutionContext): boolean {
     call.decision = decision;
     if (!decision.allowed) throw this.answer.refuse(decision, context);
     // Nest 11 takes the fields of an event stream on Fastify before it calls interceptors.
-    if (this.options.headers.writtenBy === 'guard' || plan.isEventStream) this.answer.admit(decision, context);
+    if (this.options.headers.writtenBy === 'guard' || call.plan.isEventStream) this.answer.admit(decision, context);
     return true;
   }
 

@@ -4,7 +4,7 @@ import { Decision } from '../core/decision.js';
 import type { MaybePromise } from '../core/storage.js';
 import { RateLimitExceededException, RateLimitUnavailableException } from './rate-limit.exception.js';
 import { type HandlerCall, handlerCallOf, rememberHandlerCall } from './request-decisions.js';
-import { type RoutePlan, RoutePlans } from './route-plan.js';
+import { RoutePlans } from './route-plan.js';
 import { RouteCharger } from './route-charger.js';
 import { HttpAnswer } from './transports/http-answer.js';
 import { isHttp } from './transports/http-request.js';
@@ -23,14 +23,17 @@ export class RateLimitInterceptor implements NestInterceptor {
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> | Promise<Observable<unknown>> {
     if (!isHttp(context)) return next.handle();
-    const plan = this.plans.of(context.getClass(), context.getHandler());
-    if (plan === undefined) return next.handle();
-    // None where another guard was put in the place of ours, as tests do: what is ours to charge is charged all the same.
-    const call = handlerCallOf(context) ?? rememberHandlerCall(context);
-    if (call.intercepted) return next.handle();
+    const call = handlerCallOf(context) ?? this.unguarded(context);
+    if (call === undefined || call.intercepted) return next.handle();
     call.intercepted = true;
-    if (plan.interceptor.length === 0) return this.proceed(call, context, next);
-    return this.chargeOrGiveBack(plan, call, context, next);
+    if (call.plan.interceptor.length === 0) return this.proceed(call, context, next);
+    return this.chargeOrGiveBack(call, context, next);
+  }
+
+  /** Where another guard was put in the place of ours, as tests do: what is ours to charge is charged all the same. */
+  private unguarded(context: ExecutionContext): HandlerCall | undefined {
+    const plan = this.plans.of(context.getClass(), context.getHandler());
+    return plan === undefined ? undefined : rememberHandlerCall(context, plan);
   }
 
   /**
@@ -38,7 +41,6 @@ export class RateLimitInterceptor implements NestInterceptor {
    * like those of handlers: the charge stays, or whoever provokes them is limited by nothing.
    */
   private chargeOrGiveBack(
-    plan: RoutePlan,
     call: HandlerCall,
     context: ExecutionContext,
     next: CallHandler,
@@ -49,10 +51,9 @@ export class RateLimitInterceptor implements NestInterceptor {
       throw error;
     };
     try {
-      const answer = this.charger.charge(plan.interceptor, context, (decision) =>
-        this.conclude(decision, call, context, next),
-      );
-      return answer instanceof Promise ? answer.catch(rethrow) : answer;
+      const decision = this.charger.charge(call.plan.interceptor, context);
+      if (!(decision instanceof Promise)) return this.conclude(decision, call, context, next);
+      return decision.then((late) => this.conclude(late, call, context, next)).catch(rethrow);
     } catch (error) {
       return rethrow(error);
     }

@@ -1,11 +1,13 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { Decision } from '../core/decision.js';
+import type { RoutePlan } from './route-plan.js';
 import { isHttp, rawRequestOf } from './transports/http-request.js';
 
 /** What has been done for one call of one handler; kept so that a request is charged once however often we are mounted. */
 export interface HandlerCall {
   readonly controller: object;
   readonly handler: object;
+  readonly plan: RoutePlan;
   decision: Decision | undefined;
   /** What our guard answered, or is about to; another mounting of it answers the same. */
   admission: boolean | Promise<boolean> | undefined;
@@ -17,29 +19,34 @@ export interface HandlerCall {
   readonly earlier: HandlerCall | undefined;
 }
 
-/** Weak, so that nothing outlives its request. Outside of the guard, because parameter decorators have no injection. */
-const calls = new WeakMap<object, HandlerCall>();
+/** On the request itself, where it ends with it; a weak map of all requests costs each of them a microsecond. */
+const CALL = Symbol('RateLimitHandlerCall');
+
+interface Called {
+  [CALL]?: HandlerCall;
+}
 
 export function handlerCallOf(context: ExecutionContext): HandlerCall | undefined {
   const handler = context.getHandler();
   const controller = context.getClass();
-  let call = calls.get(rawRequestOf(context));
+  let call = (rawRequestOf(context) as Called)[CALL];
   while (call !== undefined && (call.handler !== handler || call.controller !== controller)) call = call.earlier;
   return call;
 }
 
-export function rememberHandlerCall(context: ExecutionContext): HandlerCall {
-  const request = rawRequestOf(context);
+export function rememberHandlerCall(context: ExecutionContext, plan: RoutePlan): HandlerCall {
+  const request: Called = rawRequestOf(context);
   const call: HandlerCall = {
     controller: context.getClass(),
     handler: context.getHandler(),
+    plan,
     decision: undefined,
     admission: undefined,
     refusal: undefined,
     intercepted: false,
-    earlier: calls.get(request),
+    earlier: request[CALL],
   };
-  calls.set(request, call);
+  request[CALL] = call;
   return call;
 }
 

@@ -19,12 +19,8 @@ export class RouteCharger {
     @Inject(AddressTrust) private readonly addressTrust: AddressTrust,
   ) {}
 
-  /** All charges of the phase as one question; `conclude` gets the decision. Throws what the client is to be told. */
-  charge<T>(
-    planned: readonly PlannedCharge[],
-    context: ExecutionContext,
-    conclude: (decision: Decision) => MaybePromise<T>,
-  ): MaybePromise<T> {
+  /** All charges of the phase as one question. Throws what the client is to be told. */
+  charge(planned: readonly PlannedCharge[], context: ExecutionContext): MaybePromise<Decision> {
     let decision: MaybePromise<Decision>;
     try {
       const charges = this.toCharges(planned, context);
@@ -33,8 +29,16 @@ export class RouteCharger {
     } catch (error) {
       throw this.answer.failure(error, planned, context);
     }
-    if (!(decision instanceof Promise)) return conclude(decision);
-    return decision.then(conclude, (error: unknown) => {
+    return decision instanceof Promise ? this.heard(decision, planned, context) : decision;
+  }
+
+  // Apart, because a closure beside the synchronous path would cost every request its context.
+  private heard(
+    decision: Promise<Decision>,
+    planned: readonly PlannedCharge[],
+    context: ExecutionContext,
+  ): Promise<Decision> {
+    return decision.catch((error: unknown) => {
       throw this.answer.failure(error, planned, context);
     });
   }
@@ -48,24 +52,32 @@ export class RouteCharger {
     }
   }
 
-  private toCharges(planned: readonly PlannedCharge[], context: ExecutionContext): MaybePromise<readonly Charge[]> {
-    const request = httpRequestOf(context);
-    const charges: MaybePromise<Charge>[] = [];
-    let late = false;
-    for (const one of planned) {
-      const { policy, subject, cost, where } = one;
-      if (subject.usesAddress) this.addressTrust.check(request, one);
-      const who = resolveSubject(subject, context, request, where);
-      if (typeof who === 'string') {
-        charges.push({ policy, subject: who, cost });
-      } else {
-        late = true;
-        const charge = who.then((found) => ({ policy, subject: found, cost }));
-        // The next subject may throw before anybody waits for this one, and an unheard rejection ends the process.
-        charge.catch(() => {});
-        charges.push(charge);
-      }
-    }
-    return late ? Promise.all(charges.map((charge) => Promise.resolve(charge))) : (charges as Charge[]);
+  /** Most routes have one limit, which needs no list. */
+  private toCharges(
+    planned: readonly PlannedCharge[],
+    context: ExecutionContext,
+  ): MaybePromise<Charge | readonly Charge[]> {
+    if (planned.length === 1) return this.toCharge(planned[0]!, context);
+    const charges = planned.map((one) => {
+      const charge = this.toCharge(one, context);
+      // The next subject may throw before anybody waits for this one, and an unheard rejection ends the process.
+      if (charge instanceof Promise) charge.catch(() => {});
+      return charge;
+    });
+    return charges.some((charge) => charge instanceof Promise)
+      ? Promise.all(charges.map((charge) => Promise.resolve(charge)))
+      : (charges as Charge[]);
   }
+
+  private toCharge(planned: PlannedCharge, context: ExecutionContext): MaybePromise<Charge> {
+    const { policy, subject, cost, where } = planned;
+    const request = httpRequestOf(context);
+    if (subject.usesAddress) this.addressTrust.check(request, planned);
+    const who = resolveSubject(subject, context, request, where);
+    return typeof who === 'string' ? { policy, subject: who, cost } : lateCharge(planned, who);
+  }
+}
+
+async function lateCharge({ policy, cost }: PlannedCharge, who: Promise<string>): Promise<Charge> {
+  return { policy, subject: await who, cost };
 }

@@ -39,11 +39,11 @@ export class RoutePlans {
    * The plan of a route, or `undefined` where nothing is limited. By name, because a handler that was bound or wrapped on
    * its instance is another function, and its limits must not be lost with it.
    */
-  of(controller: Type, handler: Handler, name = handler.name.replace(/^bound /, '')): RoutePlan | undefined {
+  of(controller: Type, handler: Handler, name?: string): RoutePlan | undefined {
     const ofController = this.plans.get(controller);
     // Most routes are compiled at start; `has`, because "nothing is limited" is an answer too.
     if (ofController?.has(handler)) return ofController.get(handler);
-    const plan = this.compile(controller, handler, name);
+    const plan = this.compile(controller, handler, name ?? handler.name.replace(/^bound /, ''));
     if (ofController === undefined) this.plans.set(controller, new WeakMap([[handler, plan]]));
     else ofController.set(handler, plan);
     return plan;

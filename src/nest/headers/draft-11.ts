@@ -1,6 +1,6 @@
-import { Decision, type PolicyDecision } from '../../core/decision.js';
+import type { Decision, PolicyDecision } from '../../core/decision.js';
 import type { Policy } from '../../core/policy.js';
-import { type HeaderFields, wholeSeconds } from './fields.js';
+import { type HeaderField, wholeSeconds } from './fields.js';
 
 /** The largest Integer of a structured field (RFC 9651, section 3.3.1); a capacity may be larger. */
 const MAX_INTEGER = 999_999_999_999_999;
@@ -13,24 +13,19 @@ const MAX_INTEGER = 999_999_999_999_999;
  * An admitted request tells of all its policies. A refused one tells of those that refused it, with `t` as their wait:
  * a longer `t` beside it would contradict Retry-After.
  */
-export function draft11Fields(decision: Decision): HeaderFields {
-  const policies = oneOfEachName(decision.policies);
+export function addDraft11Fields(fields: HeaderField[], decision: Decision): void {
   let quotas = '';
   let states = '';
-  for (const policyDecision of policies) {
+  for (const policyDecision of decision.policies) {
     const { name, member } = textOf(policyDecision.policy);
     quotas = quotas === '' ? member : `${quotas}, ${member}`;
     if (policyDecision.allowed !== decision.allowed) continue;
     const state = stateOf(policyDecision, name);
     states = states === '' ? state : `${states}, ${state}`;
   }
+  fields.push(['RateLimit-Policy', quotas]);
   // An empty list is not sent (RFC 9651, section 4.1).
-  return states === ''
-    ? [['RateLimit-Policy', quotas]]
-    : [
-        ['RateLimit-Policy', quotas],
-        ['RateLimit', states],
-      ];
+  if (states !== '') fields.push(['RateLimit', states]);
 }
 
 function stateOf(policyDecision: PolicyDecision, name: string): string {
@@ -48,7 +43,6 @@ function effectiveWindowMs(policyDecision: PolicyDecision, remaining: number): n
 /** What stays the same from answer to answer. */
 interface PolicyText {
   readonly name: string;
-  readonly foldedName: string;
   readonly member: string;
 }
 
@@ -60,23 +54,8 @@ function textOf(policy: Policy): PolicyText {
     // No escaping: the characters of a policy's name need none.
     const name = `"${policy.name}"`;
     const member = `${name};q=${Math.min(policy.capacity, MAX_INTEGER)};w=${policy.perSeconds}`;
-    text = { name, foldedName: name.toLowerCase(), member };
+    text = { name, member };
     texts.set(policy, text);
   }
   return text;
-}
-
-/** Policies of two places may share a name, and a name may be sent once: the one that binds more speaks for both. */
-function oneOfEachName(policies: readonly PolicyDecision[]): readonly PolicyDecision[] {
-  const repeats = policies.some((one, i) => i > 0 && policies.findIndex((other) => sameName(one, other)) < i);
-  if (!repeats) return policies;
-  return policies.filter((one) => {
-    const namesakes = policies.filter((other) => sameName(one, other));
-    return new Decision(one.allowed, namesakes, []).mostRestrictive === one;
-  });
-}
-
-/** Without case, as the next draft compares names. */
-function sameName(one: PolicyDecision, other: PolicyDecision): boolean {
-  return textOf(one.policy).foldedName === textOf(other.policy).foldedName;
 }

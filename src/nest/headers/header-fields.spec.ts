@@ -128,39 +128,6 @@ describe('RateLimit and RateLimit-Policy', () => {
   });
 });
 
-describe('one name, one member', () => {
-  const wide = new Policy({ name: 'exports', capacity: 100, perSeconds: 60, place: 'a' });
-  const narrow = new Policy({ name: 'exports', capacity: 10, perSeconds: 60, place: 'b' });
-
-  it('lets the policy speak that has less left', () => {
-    const headers = headersOf(allowed(holding(90, wide), holding(1, narrow), holding(4, burst)));
-    expect(headers['RateLimit-Policy']).toBe('"exports";q=10;w=60, "burst";q=5;w=1');
-    expect(headers['RateLimit']).toBe('"exports";r=1;t=6, "burst";r=4;t=1');
-  });
-
-  it('lets the earlier one speak when they are even', () => {
-    const headers = headersOf(allowed(holding(50, wide), holding(5, narrow)));
-    expect(headers['RateLimit-Policy']).toBe('"exports";q=100;w=60');
-  });
-
-  it('lets the one that refused speak', () => {
-    const headers = headersOf(denied(holding(0, wide, { fits: false }), holding(0.9, narrow)));
-    expect(headers['RateLimit-Policy']).toBe('"exports";q=100;w=60');
-    expect(headers['RateLimit']).toBe('"exports";r=0;t=1');
-  });
-
-  it('compares names without case', () => {
-    const shouted = new Policy({ name: 'EXPORTS', capacity: 10, perSeconds: 60 });
-    const headers = headersOf(allowed(holding(90, wide), holding(1, shouted)));
-    expect(members(headers['RateLimit'])).toEqual({ EXPORTS: { r: 1, t: 6 } });
-  });
-
-  it('counts one policy for two subjects once', () => {
-    const headers = headersOf(allowed(holding(7, tenPerMinute), holding(3, tenPerMinute), holding(5, tenPerMinute)));
-    expect(headers['RateLimit']).toBe('"default";r=3;t=18');
-  });
-});
-
 describe('X-RateLimit-*', () => {
   const atHalfSecond = { nowMicros: NOW_MICROS + 500_000 };
 

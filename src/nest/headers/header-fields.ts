@@ -1,9 +1,9 @@
 import type { Decision } from '../../core/decision.js';
-import { draft11Fields } from './draft-11.js';
-import type { HeaderFields } from './fields.js';
+import { addDraft11Fields } from './draft-11.js';
+import type { HeaderField, HeaderFields } from './fields.js';
 import type { ResolvedHeadersOptions } from './headers.options.js';
-import { legacyFields } from './legacy.js';
-import { refusalFields } from './retry-after.js';
+import { addLegacyFields } from './legacy.js';
+import { addRefusalFields } from './retry-after.js';
 
 /**
  * Every header field that this package may send and that scripts of another origin see only if told so:
@@ -30,7 +30,9 @@ export function headerFields(
   options: ResolvedHeadersOptions,
   unixMicros: (nowMicros: number) => number,
 ): HeaderFields {
-  const standard = options.standard === false ? [] : draft11Fields(decision);
-  const legacy = options.legacy === false ? [] : legacyFields(decision, options.legacy, unixMicros);
-  return [...standard, ...legacy, ...refusalFields(decision, options.retryAfter)];
+  const fields: HeaderField[] = [];
+  if (options.standard !== false) addDraft11Fields(fields, decision);
+  if (options.legacy !== false) addLegacyFields(fields, decision, options.legacy, unixMicros);
+  if (!decision.allowed) addRefusalFields(fields, decision, options.retryAfter);
+  return fields;
 }

@@ -39,20 +39,35 @@ describe('HeaderWriter', () => {
     const adapter = new RecordingAdapter();
     writerFor(adapter).writeDecision({}, admitted);
     expect(adapter.sets).toEqual([
-      ['RateLimit-Policy', '"default";q=10;w=60'],
-      ['RateLimit', '"default";r=9;t=54'],
-      ['X-RateLimit-Limit', '10'],
-      ['X-RateLimit-Remaining', '9'],
-      ['X-RateLimit-Reset', '1800000013'],
+      ['ratelimit-policy', '"default";q=10;w=60'],
+      ['ratelimit', '"default";r=9;t=54'],
+      ['x-ratelimit-limit', '10'],
+      ['x-ratelimit-remaining', '9'],
+      ['x-ratelimit-reset', '1800000013'],
     ]);
+  });
+
+  it("sets them on Node's response itself, spelled as usual", () => {
+    const adapter = new RecordingAdapter();
+    const sets: string[] = [];
+    const response = { setHeader: (name: string) => sets.push(name) };
+    writerFor(adapter).writeDecision(response, admitted);
+    expect(sets).toEqual([
+      'RateLimit-Policy',
+      'RateLimit',
+      'X-RateLimit-Limit',
+      'X-RateLimit-Remaining',
+      'X-RateLimit-Reset',
+    ]);
+    expect(adapter.sets).toEqual([]);
   });
 
   it('adds how long to wait to a refusal', () => {
     const adapter = new RecordingAdapter();
     writerFor(adapter, { standard: false, legacy: false }).writeDecision({}, refused);
     expect(adapter.sets).toEqual([
-      ['Retry-After', '6'],
-      ['Cache-Control', 'no-store'],
+      ['retry-after', '6'],
+      ['cache-control', 'no-store'],
     ]);
   });
 
@@ -60,8 +75,8 @@ describe('HeaderWriter', () => {
     const adapter = new RecordingAdapter();
     writerFor(adapter).writeUnavailable({});
     expect(adapter.sets).toEqual([
-      ['Retry-After', '1'],
-      ['Cache-Control', 'no-store'],
+      ['retry-after', '1'],
+      ['cache-control', 'no-store'],
     ]);
   });
 
@@ -71,8 +86,8 @@ describe('HeaderWriter', () => {
     writer.writeUnavailable({});
     writer.writeDecision({}, refused);
     expect(adapter.sets).toEqual([
-      ['Cache-Control', 'no-store'],
-      ['Cache-Control', 'no-store'],
+      ['cache-control', 'no-store'],
+      ['cache-control', 'no-store'],
     ]);
   });
 

@@ -1,8 +1,9 @@
+import type { ServerResponse } from 'node:http';
 import type { HttpAdapterHost } from '@nestjs/core';
 import type { Decision } from '../../core/decision.js';
 import type { RateLimitStorage } from '../../core/storage.js';
 import type { HeaderFields } from './fields.js';
-import { headerFields } from './header-fields.js';
+import { headerFields, RATE_LIMIT_HEADERS } from './header-fields.js';
 import type { ResolvedHeadersOptions } from './headers.options.js';
 import { unavailableFields } from './retry-after.js';
 
@@ -33,7 +34,20 @@ export class HeaderWriter {
   }
 
   private write(response: unknown, fields: HeaderFields): void {
+    // Past Express' own setter, which compares every name with Content-Type.
+    if (isNodes(response)) return setAll(response, fields);
     const { httpAdapter } = this.adapterHost;
-    for (const [name, value] of fields) httpAdapter.setHeader(response, name, value);
+    for (const [name, value] of fields) httpAdapter.setHeader(response, LOWER_CASE.get(name) ?? name, value);
   }
 }
+
+function isNodes(response: unknown): response is Pick<ServerResponse, 'setHeader'> {
+  return typeof (response as Partial<ServerResponse>).setHeader === 'function';
+}
+
+function setAll(response: Pick<ServerResponse, 'setHeader'>, fields: HeaderFields): void {
+  for (const [name, value] of fields) response.setHeader(name, value);
+}
+
+// Fastify keeps every name in lower case, and each text made for that has to be looked up among all names of properties.
+const LOWER_CASE = new Map([...RATE_LIMIT_HEADERS, 'Cache-Control'].map((name) => [name, name.toLowerCase()]));

@@ -1,5 +1,5 @@
 import type { Decision, PolicyDecision } from '../../core/decision.js';
-import type { HeaderField, HeaderFields } from './fields.js';
+import type { HeaderField } from './fields.js';
 import type { LegacyHeadersOptions } from './headers.options.js';
 
 /**
@@ -7,20 +7,20 @@ import type { LegacyHeadersOptions } from './headers.options.js';
  * of its capacity. No standard defines these names; Reset is the instant at which the next token arrives, or now when
  * the bucket is full, as Unix time or as seconds from now, both whole and rounded up.
  */
-export function legacyFields(
+export function addLegacyFields(
+  fields: HeaderField[],
   decision: Decision,
   options: Required<LegacyHeadersOptions>,
   unixMicros: (nowMicros: number) => number,
-): HeaderFields {
+): void {
   const binding = decision.mostRestrictive;
   const { name, capacity, perSeconds } = binding.policy;
-  const fields: HeaderField[] = [
+  fields.push(
     ['X-RateLimit-Limit', String(capacity)],
     ['X-RateLimit-Remaining', String(binding.remaining)],
     ['X-RateLimit-Reset', String(resetSeconds(binding, options.reset, unixMicros))],
-  ];
+  );
   if (options.policy) fields.push(['X-RateLimit-Policy', `${capacity};w=${perSeconds};name="${name}"`]);
-  return fields;
 }
 
 function resetSeconds(

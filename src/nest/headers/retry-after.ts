@@ -6,7 +6,6 @@ const NO_STORE: HeaderField = ['Cache-Control', 'no-store'];
 
 const UNAVAILABLE: HeaderFields = [['Retry-After', '1'], NO_STORE];
 const NO_STORE_ONLY: HeaderFields = [NO_STORE];
-const NONE: HeaderFields = [];
 
 /** The longest wait of a refusal in whole seconds, never too short; undefined when no wait would help. */
 export function retryAfterSeconds({ retryAfterMs }: Decision): number | undefined {
@@ -15,12 +14,12 @@ export function retryAfterSeconds({ retryAfterMs }: Decision): number | undefine
 
 /**
  * What a refused request is told beside its limits: Retry-After as a number, the only form that every client reads
- * (RFC 9110, section 10.2.3). Nothing for an admitted request.
+ * (RFC 9110, section 10.2.3).
  */
-export function refusalFields(decision: Decision, retryAfter: boolean): HeaderFields {
-  if (decision.allowed) return NONE;
+export function addRefusalFields(fields: HeaderField[], decision: Decision, retryAfter: boolean): void {
   const seconds = retryAfter ? retryAfterSeconds(decision) : undefined;
-  return seconds === undefined ? NO_STORE_ONLY : [['Retry-After', String(seconds)], NO_STORE];
+  if (seconds !== undefined) fields.push(['Retry-After', String(seconds)]);
+  fields.push(NO_STORE);
 }
 
 /** For 503: no limit was reached, the storage could not be asked. */

@@ -8,6 +8,7 @@ import type { PlannedCharge } from '../policy-registry.js';
 import { RateLimitExceededException, RateLimitUnavailableException } from '../rate-limit.exception.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from '../rate-limit.options.js';
 import { exceededBody, PROBLEM_JSON, unavailableBody } from '../refusal-body.js';
+import { httpResponseOf } from './http-request.js';
 
 /** How an HTTP client is told: fields on the response now, because users' filters and handlers keep those; then one exception. */
 @Injectable()
@@ -23,13 +24,13 @@ export class HttpAnswer {
   }
 
   admit(decision: Decision, context: ExecutionContext): void {
-    this.headers.writeDecision(responseOf(context), decision);
+    this.headers.writeDecision(httpResponseOf(context), decision);
   }
 
   /** The exception to throw; the fields are written when it is made. */
   refuse(decision: Decision, context: ExecutionContext): RateLimitExceededException {
     const body = exceededBody(this.options.body, decision, context);
-    this.headers.writeDecision(responseOf(context), decision);
+    this.headers.writeDecision(httpResponseOf(context), decision);
     this.announceProblem(context);
     return new RateLimitExceededException(decision, body);
   }
@@ -37,7 +38,7 @@ export class HttpAnswer {
   /** The error to throw for one that came up while charging: a failed storage is a 503, anything else stays what it is. */
   failure(error: unknown, planned: readonly PlannedCharge[], context: ExecutionContext): unknown {
     if (!(error instanceof StorageFailureError)) return error;
-    this.headers.writeUnavailable(responseOf(context));
+    this.headers.writeUnavailable(httpResponseOf(context));
     this.announceProblem(context);
     const policies = planned.map(({ policy }) => policy.name);
     return new RateLimitUnavailableException(error, unavailableBody(this.options.body, policies));
@@ -45,10 +46,6 @@ export class HttpAnswer {
 
   private announceProblem(context: ExecutionContext): void {
     if (this.options.body !== 'problem') return;
-    this.adapterHost.httpAdapter.setHeader(responseOf(context), 'Content-Type', PROBLEM_JSON);
+    this.adapterHost.httpAdapter.setHeader(httpResponseOf(context), 'Content-Type', PROBLEM_JSON);
   }
-}
-
-function responseOf(context: ExecutionContext): unknown {
-  return context.switchToHttp().getResponse<unknown>();
 }

@@ -6,8 +6,13 @@ export function isHttp(context: ExecutionContext): boolean {
   return context.getType() === 'http' && typeof httpRequestOf(context)?.headers === 'object';
 }
 
+// By index: switchToHttp would make three functions and write them to the context at every call.
 export function httpRequestOf(context: ExecutionContext): HttpRequest {
-  return context.switchToHttp().getRequest<HttpRequest>();
+  return context.getArgByIndex<HttpRequest>(0);
+}
+
+export function httpResponseOf(context: ExecutionContext): unknown {
+  return context.getArgByIndex<unknown>(1);
 }
 
 /**
