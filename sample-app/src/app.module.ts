@@ -4,6 +4,7 @@ import { AuthModule } from './auth/auth.module.js';
 import { DataModule } from './data/data.module.js';
 import { ExportsModule } from './exports/exports.module.js';
 import { HealthModule } from './health/health.module.js';
+import { NotificationsModule } from './notifications/notifications.module.js';
 import { ReportsModule } from './reports/reports.module.js';
 
 export interface AppModuleOptions {
@@ -11,7 +12,7 @@ export interface AppModuleOptions {
   readonly storage?: RateLimitStorage | undefined;
 }
 
-@Module({ imports: [AuthModule, DataModule, ExportsModule, HealthModule, ReportsModule] })
+@Module({ imports: [AuthModule, DataModule, ExportsModule, HealthModule, NotificationsModule, ReportsModule] })
 export class AppModule {
   static register({ storage }: AppModuleOptions): DynamicModule {
     return {
@@ -21,8 +22,12 @@ export class AppModule {
           storage,
           // One bucket per address over all routes, except those that replace the limit `default` or skip it.
           default: { capacity: 100, perSeconds: 60 },
-          // One bucket per address over the routes that name the policy, and over no others.
-          policies: { exports: { capacity: 5, perSeconds: 60 } },
+          policies: {
+            // One bucket per address over the routes that name the policy, and over no others.
+            exports: { capacity: 5, perSeconds: 60 },
+            // Named by no route: Notifications asks for it, with the recipient of a mail as the subject.
+            mails: { capacity: 3, perSeconds: 60, usedInCode: true },
+          },
         }),
       ],
     };

@@ -28,6 +28,11 @@ export function examplesAt(url: string): readonly Example[] {
       curl: `curl -i -X POST ${url}/exports/preview`,
     },
     {
+      route: 'POST /notifications',
+      limit: 'per recipient 3 mails in 60 seconds, whoever sends them; counted in code, as well as the default',
+      curl: `curl -i -H 'Authorization: Bearer alice-token' -d to=ada@example.org -d text=Hello ${url}/notifications`,
+    },
+    {
       route: 'POST /login',
       limit: 'per address 5 in 60 seconds, as well as the default',
       curl: `curl -i -d username=alice -d password=alice-password ${url}/login`,

@@ -72,11 +72,18 @@ describe('GET / and GET /data', () => {
     expect((await app.send('post', '/exports')).headers).toMatchObject({ 'x-ratelimit-remaining': '4' });
   });
 
+  it('knows in the handler what the header fields say', async () => {
+    await statusesOf(3, data);
+    const { headers, body } = await data();
+    expect(headers).toMatchObject({ 'x-ratelimit-remaining': '6' });
+    expect(body).toMatchObject({ requestsLeft: 6, fullInSeconds: 2 });
+  });
+
   it('shows a page with every route', async () => {
     const { headers, text } = await home();
     expect(headers['content-type']).toBe('text/html; charset=utf-8');
     expect(headers['x-ratelimit-remaining']).toBe('9');
-    for (const route of ['/data', '/reports', '/exports', '/exports/preview', '/login', '/health']) {
+    for (const route of ['/data', '/reports', '/exports', '/exports/preview', '/notifications', '/login', '/health']) {
       expect(text).toContain(`http://127.0.0.1:3000${route}</code>`);
     }
   });

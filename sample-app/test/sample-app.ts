@@ -2,11 +2,12 @@ import { MemoryStorage, type RateLimitStorage } from 'nestjs-token-bucket';
 import { ManualClock } from 'nestjs-token-bucket/testing';
 import request from 'supertest';
 import { createApp } from '../src/create-app.js';
+import { trustedProxies } from '../src/trusted-proxies.js';
 
 export interface SampleApp {
   readonly url: string;
   /** Asks as this address: the loopback address, unless another one is named. */
-  send(method: 'get' | 'post', path: string, client?: Client): request.Test;
+  send(method: 'get' | 'post' | 'delete', path: string, client?: Client): request.Test;
   close(): Promise<void>;
 }
 
@@ -15,10 +16,13 @@ export interface Client {
   readonly token?: string;
 }
 
-/** The sample app on a free port, behind a proxy on this machine whose word for client addresses it takes. */
-export async function startSampleApp(storage: RateLimitStorage): Promise<SampleApp> {
+/**
+ * The sample app on a free port.
+ * @param trustProxy the variable TRUST_PROXY; here a proxy on this machine is believed, unless told otherwise.
+ */
+export async function startSampleApp(storage: RateLimitStorage, trustProxy = 'loopback'): Promise<SampleApp> {
   const app = await createApp({ storage, logger: false });
-  app.set('trust proxy', 'loopback');
+  app.set('trust proxy', trustedProxies(trustProxy));
   await app.listen(0, '127.0.0.1');
   const url = await app.getUrl();
   return {
@@ -34,9 +38,9 @@ export async function startSampleApp(storage: RateLimitStorage): Promise<SampleA
 }
 
 /** The sample app on memory, with a clock that moves only when told to. */
-export async function startWithClock(): Promise<SampleApp & { readonly clock: ManualClock }> {
+export async function startWithClock(trustProxy?: string): Promise<SampleApp & { readonly clock: ManualClock }> {
   const clock = new ManualClock();
-  return { clock, ...(await startSampleApp(new MemoryStorage({ clock }))) };
+  return { clock, ...(await startSampleApp(new MemoryStorage({ clock }), trustProxy)) };
 }
 
 /** The status codes of so many requests, one after the other. */

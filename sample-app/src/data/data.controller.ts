@@ -1,6 +1,12 @@
 import { Controller, Get, Header } from '@nestjs/common';
-import { RateLimit } from 'nestjs-token-bucket';
+import { Decision, RateLimit, RateLimitDecision } from 'nestjs-token-bucket';
 import { HOME_PAGE } from './home-page.js';
+
+interface Data {
+  readonly message: string;
+  readonly requestsLeft: number;
+  readonly fullInSeconds: number;
+}
 
 // On the class: both routes share one bucket per address. Without a name: it takes the place of the module's default.
 @Controller()
@@ -12,8 +18,9 @@ export class DataController {
     return HOME_PAGE;
   }
 
+  // The decision that the header fields are made of; on a route without limits it would be undefined.
   @Get('data')
-  data(): { readonly message: string } {
-    return { message: 'Here is your data. The header fields say how many more requests you may send.' };
+  data(@RateLimitDecision() { remaining, resetAfterMs }: Decision): Data {
+    return { message: 'Here is your data.', requestsLeft: remaining, fullInSeconds: resetAfterMs / 1000 };
   }
 }

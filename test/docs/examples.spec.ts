@@ -1,0 +1,318 @@
+import {
+  type CanActivate,
+  Controller,
+  Get,
+  type INestApplication,
+  Injectable,
+  Module,
+  type NestInterceptor,
+  type Type,
+} from '@nestjs/common';
+import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import { Test, type TestingModuleBuilder } from '@nestjs/testing';
+import {
+  Decision,
+  MemoryStorage,
+  Policy,
+  RateLimit,
+  RateLimitDecision,
+  RateLimiter,
+  RateLimitGuard,
+  RateLimitInterceptor,
+  RateLimitModule,
+  type RateLimitModuleOptions,
+  RateLimitStorage,
+  user,
+} from 'nestjs-token-bucket';
+import { ManualClock } from 'nestjs-token-bucket/testing';
+import request from 'supertest';
+import { type Block, blocksOf } from './support/markdown.js';
+import { runBlock } from './support/run-block.js';
+
+/** The block of a document in which this text stands. */
+function blockWith(text: string, file: string): Block {
+  const found = blocksOf(file).find(({ code }) => code.includes(text));
+  if (found === undefined) throw new Error(`${file}: no block of TypeScript has "${text}" in it.`);
+  return found;
+}
+
+const running: INestApplication[] = [];
+afterEach(async () => {
+  for (const app of running.splice(0)) await app.close();
+});
+
+async function start(builder: TestingModuleBuilder): Promise<INestApplication> {
+  const app = (await builder.compile()).createNestApplication({ logger: false });
+  running.push(app);
+  return app.init();
+}
+
+const get = (app: INestApplication, path: string) => request(app.getHttpServer()).get(path);
+
+async function statuses(count: number, app: INestApplication, path: string): Promise<readonly number[]> {
+  const answers: number[] = [];
+  for (let i = 0; i < count; i++) answers.push((await get(app, path)).status);
+  return answers;
+}
+
+describe('The first example of the README', () => {
+  it('is a running application with a limit of 30, as it stands there', async () => {
+    const { AppModule } = await runBlock<{ readonly AppModule: Type }>(blocksOf('README.md')[0]!);
+    const app = await start(Test.createTestingModule({ imports: [AppModule] }));
+
+    const first = await get(app, '/data');
+    expect(first.status).toBe(200);
+    expect(first.body).toEqual(['some', 'data']);
+    expect(first.headers).toMatchObject({
+      'ratelimit-policy': '"default";q=30;w=60',
+      ratelimit: expect.stringMatching(/^"default";r=29;t=\d+$/),
+      'x-ratelimit-limit': '30',
+      'x-ratelimit-remaining': '29',
+    });
+    expect(first.headers).not.toHaveProperty('retry-after');
+  });
+
+  it('refuses the 31st request with all that the README tells of', async () => {
+    const { AppModule } = await runBlock<{ readonly AppModule: Type }>(blocksOf('README.md')[0]!);
+    const clock = new ManualClock();
+    const testing = Test.createTestingModule({ imports: [AppModule] });
+    const app = await start(testing.overrideProvider(RateLimitStorage).useValue(new MemoryStorage({ clock })));
+
+    expect(await statuses(30, app, '/data')).toEqual(Array.from({ length: 30 }, () => 200));
+    const refused = await get(app, '/data');
+    expect(refused.status).toBe(429);
+    expect(refused.headers).toMatchObject({
+      'retry-after': '2',
+      'cache-control': 'no-store',
+      'ratelimit-policy': '"default";q=30;w=60',
+      ratelimit: '"default";r=0;t=2',
+      'x-ratelimit-limit': '30',
+      'x-ratelimit-remaining': '0',
+      'x-ratelimit-reset': String(clock.unixMicros() / 1_000_000 + 2),
+    });
+    clock.advanceMs(2000);
+    expect(await statuses(2, app, '/data')).toEqual([200, 429]);
+  });
+});
+
+describe('The second example of the README', () => {
+  it.each([
+    ['get', '/reports', 'list', '"default";q=30;w=60'],
+    ['post', '/reports', 'create', '"default";q=100;w=60, "exports";q=5;w=60'],
+    ['get', '/reports/health', 'health', undefined],
+    ['get', '/reports/7', 'one', '"default";q=100;w=60, "burst";q=10;w=1, "hourly";q=1000;w=3600'],
+  ] as const)('limits %s %s as the comment beside %s() says', async (method, path, _handler, policies) => {
+    const { AppModule } = await runBlock<Record<string, Type>>(blockWith('new RedisStorage(', 'README.md'));
+    const { ReportsController } = await runBlock<Record<string, Type>>(
+      blockWith('class ReportsController', 'README.md'),
+    );
+    const testing = Test.createTestingModule({ imports: [AppModule!], controllers: [ReportsController!] });
+    const app = await start(testing.overrideProvider(RateLimitStorage).useValue(new MemoryStorage()));
+    const { headers } = await request(app.getHttpServer())[method](path);
+    expect(headers['ratelimit-policy']).toBe(policies);
+  });
+});
+
+describe('Limits in code', () => {
+  it.each(['README.md', 'docs/in-code.md'])('work without Nest as %s says', async (file) => {
+    const { limiter } = await runBlock<{ readonly limiter: RateLimiter }>(
+      blockWith('new RateLimiter(', file),
+      'limiter',
+    );
+    expect(await limiter.peek({ policy: 'jobs', subject: 'user:42' })).toMatchObject({ remaining: 4 });
+  });
+
+  interface Notifications {
+    send(recipient: string, text: string): Promise<boolean>;
+    mailsLeft(recipient: string): Promise<number>;
+    forget(recipient: string): Promise<void>;
+  }
+
+  it('consume, peek, refund and reset as the example of docs/in-code.md does', async () => {
+    const { NotificationsModule, Notifications, Mailer } = await runBlock<Record<string, Type>>(
+      blockWith('class Notifications', 'docs/in-code.md'),
+    );
+    const clock = new ManualClock();
+    const sent: string[] = [];
+    const mailer = {
+      async send(recipient: string): Promise<void> {
+        if (recipient === 'nobody') throw new Error('no such recipient');
+        sent.push(recipient);
+      },
+    };
+    const app = await start(
+      Test.createTestingModule({ imports: [NotificationsModule!] })
+        .overrideProvider(RateLimitStorage)
+        .useValue(new MemoryStorage({ clock }))
+        .overrideProvider(Mailer!)
+        .useValue(mailer),
+    );
+    const notifications = app.get<Notifications>(Notifications!);
+
+    for (let i = 0; i < 3; i++) expect(await notifications.send('ada', 'Hello')).toBe(true);
+    expect(await notifications.send('ada', 'Hello')).toBe(false);
+    expect(sent).toEqual(['ada', 'ada', 'ada']);
+
+    clock.advanceMs(20_000);
+    expect(await notifications.mailsLeft('ada')).toBe(1);
+    await notifications.forget('ada');
+    expect(await notifications.mailsLeft('ada')).toBe(3);
+
+    for (let i = 0; i < 5; i++) await expect(notifications.send('nobody', 'Hello')).rejects.toThrow('no such');
+    expect(await notifications.mailsLeft('nobody')).toBe(3);
+  });
+
+  it('ask for the bucket of the policy that the example of the README declares', async () => {
+    const { Notifications } = await runBlock<Record<string, Type>>(blockWith('class Notifications', 'README.md'));
+    const policies = { mails: { capacity: 3, perSeconds: 60, usedInCode: true } };
+    const imports = [RateLimitModule.forRoot({ policies })];
+    const app = await start(Test.createTestingModule({ imports, providers: [Notifications!] }));
+    const notifications = app.get<{ maySend(recipient: string): Promise<boolean> }>(Notifications!);
+    const answers: boolean[] = [];
+    for (let i = 0; i < 4; i++) answers.push(await notifications.maySend('ada'));
+    expect(answers).toEqual([true, true, true, false]);
+  });
+});
+
+@Controller()
+class LimitedController {
+  @Get('before')
+  @RateLimit(1, 3600)
+  before(@RateLimitDecision() decision: Decision | undefined): object {
+    return { left: decision?.remaining ?? 'nobody counts' };
+  }
+
+  @Get('after')
+  @RateLimit(1, 3600, { by: user() })
+  after(@RateLimitDecision() decision: Decision | undefined): object {
+    return { left: decision?.remaining ?? 'nobody counts' };
+  }
+}
+
+@Controller()
+class HomeController {
+  @Get() home(): string {
+    return 'home';
+  }
+}
+
+@Injectable()
+class Jobs {
+  constructor(private readonly limiter: RateLimiter) {}
+
+  async start(): Promise<boolean> {
+    return (await this.limiter.consume({ policy: 'jobs', subject: 'user:42' })).allowed;
+  }
+}
+
+const ADMIT: CanActivate = { canActivate: () => true };
+const PASS_ON: NestInterceptor = { intercept: (_context, next) => next.handle() };
+
+const POLICIES = { jobs: { capacity: 1, perSeconds: 3600, usedInCode: true } };
+
+/** An application with limits of every kind, as the application under somebody's test may be. */
+function appModule(limits: ReturnType<typeof RateLimitModule.forRoot>): Type {
+  @Module({ imports: [limits], controllers: [LimitedController], providers: [Jobs] })
+  class AppModule {}
+  return AppModule;
+}
+
+const forRoot = (options: RateLimitModuleOptions = {}) => RateLimitModule.forRoot({ policies: POLICIES, ...options });
+
+async function whatIsAdmitted(app: INestApplication): Promise<object> {
+  const jobs = app.get(Jobs);
+  return {
+    before: await statuses(2, app, '/before'),
+    after: await statuses(2, app, '/after'),
+    inCode: [await jobs.start(), await jobs.start()],
+  };
+}
+
+const EVERYTHING = { before: [200, 200], after: [200, 200], inCode: [true, true] };
+const ONCE_EACH = { before: [200, 429], after: [200, 429], inCode: [true, false] };
+
+describe('Limits in the tests of others, as docs/testing.md says', () => {
+  let NoLimits: Type<RateLimitStorage>;
+  beforeAll(async () => {
+    ({ NoLimits } = await runBlock<{ NoLimits: typeof NoLimits }>(blockWith('class NoLimits', 'docs/testing.md')));
+  });
+
+  it('hold, where nothing is replaced', async () => {
+    const app = await start(Test.createTestingModule({ imports: [appModule(forRoot())] }));
+    expect(await whatIsAdmitted(app)).toEqual(ONCE_EACH);
+  });
+
+  it.each<[string, () => ReturnType<typeof forRoot>]>([
+    ['forRoot', () => forRoot()],
+    ['forRootAsync', () => RateLimitModule.forRootAsync({ useFactory: () => ({ policies: POLICIES }) })],
+  ])('are all switched off by another storage: %s', async (_way, limits) => {
+    const testing = Test.createTestingModule({ imports: [appModule(limits())] });
+    const app = await start(testing.overrideProvider(RateLimitStorage).useValue(new NoLimits()));
+    expect(await whatIsAdmitted(app)).toEqual(EVERYTHING);
+    const { headers, body } = await get(app, '/before');
+    expect(headers).toMatchObject({ 'x-ratelimit-limit': '1', 'x-ratelimit-remaining': '1' });
+    expect(body).toEqual({ left: 1 });
+  });
+
+  it('are all switched off by another storage, also where guard and interceptor are mounted by hand', async () => {
+    const providers = [
+      { provide: APP_GUARD, useExisting: RateLimitGuard },
+      { provide: APP_INTERCEPTOR, useExisting: RateLimitInterceptor },
+    ];
+    const testing = Test.createTestingModule({ imports: [appModule(forRoot({ global: false }))], providers });
+    const app = await start(testing.overrideProvider(RateLimitStorage).useValue(new NoLimits()));
+    expect(await whatIsAdmitted(app)).toEqual(EVERYTHING);
+  });
+
+  it('are not there where the module is left out, and the RateLimiter is made by hand', async () => {
+    const limiter = new RateLimiter(new NoLimits(), [new Policy({ name: 'jobs', capacity: 1, perSeconds: 3600 })]);
+    const providers = [Jobs, { provide: RateLimiter, useValue: limiter }];
+    const app = await start(Test.createTestingModule({ controllers: [LimitedController], providers }));
+    expect(await whatIsAdmitted(app)).toEqual(EVERYTHING);
+    expect((await get(app, '/before')).body).toEqual({ left: 'nobody counts' });
+  });
+
+  it('are lifted by another guard before authentication, by another interceptor after it, and not in code', async () => {
+    const admitting = () =>
+      Test.createTestingModule({ imports: [appModule(forRoot())] })
+        .overrideProvider(RateLimitGuard)
+        .useValue(ADMIT);
+    const guardOnly = await start(admitting());
+    expect(await whatIsAdmitted(guardOnly)).toEqual({ ...ONCE_EACH, before: [200, 200] });
+
+    const both = await start(admitting().overrideProvider(RateLimitInterceptor).useValue(PASS_ON));
+    expect(await whatIsAdmitted(both)).toEqual({ ...EVERYTHING, inCode: [true, false] });
+  });
+
+  it('keep the application from starting where another guard is mounted by hand in the place of ours', async () => {
+    const providers = [{ provide: APP_GUARD, useExisting: RateLimitGuard }];
+    const options = { global: false, headers: { writtenBy: 'guard' } } as const;
+    const testing = Test.createTestingModule({
+      imports: [RateLimitModule.forRoot({ ...options, default: { capacity: 1, perSeconds: 60 } })],
+      controllers: [HomeController],
+      providers,
+    });
+    await expect(start(testing.overrideProvider(RateLimitGuard).useValue(ADMIT))).rejects.toThrow(
+      'no RateLimitGuard is mounted',
+    );
+  });
+
+  it('are not lifted by a larger default', async () => {
+    const large = { default: { capacity: 1_000_000, perSeconds: 1 } };
+    const app = await start(Test.createTestingModule({ imports: [appModule(forRoot(large))] }));
+    expect(await whatIsAdmitted(app)).toEqual(ONCE_EACH);
+  });
+
+  it('are not lifted by overrideModule and overrideGuard', async () => {
+    @Module({})
+    class Nothing {}
+    const app = await start(
+      Test.createTestingModule({ imports: [appModule(forRoot())] })
+        .overrideModule(RateLimitModule)
+        .useModule(Nothing)
+        .overrideGuard(RateLimitGuard)
+        .useValue(ADMIT),
+    );
+    expect(await whatIsAdmitted(app)).toEqual(ONCE_EACH);
+  });
+});

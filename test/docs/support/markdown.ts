@@ -1,0 +1,51 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The folder of the project, from which files are named. */
+export const ROOT = join(__dirname, '../../..');
+
+/** One fenced block of TypeScript. */
+export interface Block {
+  /** The file as messages name it: `docs/http.md`. */
+  readonly file: string;
+  /** The line of the opening fence, counted from 1. */
+  readonly line: number;
+  readonly code: string;
+}
+
+const LANGUAGES = ['ts', 'sh', 'http', 'json'];
+const FENCE = /^\s*(?:```|~~~)(.*)$/;
+
+/** README.md and docs/*.md. */
+export function documents(): readonly string[] {
+  const guides = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
+  return ['README.md', ...guides.map((name) => `docs/${name}`)];
+}
+
+export function textOf(file: string): string {
+  return readFileSync(join(ROOT, file), 'utf8');
+}
+
+/** The TypeScript blocks of a file. @throws Error for a fence in a language that is not known: no block is overlooked. */
+export function blocksOf(file: string, text = textOf(file)): readonly Block[] {
+  const lines = text.split('\n');
+  const blocks: Block[] = [];
+  for (let at = 0; at < lines.length; at++) {
+    const language = FENCE.exec(lines[at]!)?.[1]?.trim();
+    if (language === undefined) continue;
+    const end = lines.findIndex((line, i) => i > at && FENCE.test(line));
+    if (!LANGUAGES.includes(language) || end < 0) {
+      throw new Error(
+        `${file}:${at + 1}: a block in "${language}"; expected one of ${LANGUAGES.join(', ')}, and its end.`,
+      );
+    }
+    if (language === 'ts') blocks.push({ file, line: at + 1, code: lines.slice(at + 1, end).join('\n') });
+    at = end;
+  }
+  return blocks;
+}
+
+/** Whether a block can stand in a file by itself; the others are pieces of one. */
+export function isWholeFile({ code }: Block): boolean {
+  return /^import /m.test(code);
+}

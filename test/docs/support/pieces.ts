@@ -1,0 +1,22 @@
+/**
+ * What a block without imports may name as if it had imported or made it. One that imports anything is a whole file and
+ * has to import everything.
+ */
+export const NAMES_OF_PIECES = [
+  "import type { ExecutionContext } from '@nestjs/common';",
+  "import type { NestExpressApplication } from '@nestjs/platform-express';",
+  "import { FastifyAdapter } from '@nestjs/platform-fastify';",
+  "import { Test } from '@nestjs/testing';",
+  "import { type Bucket, type Charge, type Decision, firstOf, header, ip, type MaybePromise } from 'nestjs-token-bucket';",
+  "import { MemoryStorage, RateLimit, type RateLimiter, RateLimitModule, RateLimitStorage } from 'nestjs-token-bucket';",
+  "import { StorageFailureError, type StorageReply, user } from 'nestjs-token-bucket';",
+  "import { RedisStorage } from 'nestjs-token-bucket/redis';",
+  "import { ManualClock } from 'nestjs-token-bucket/testing';",
+  'declare const app: NestExpressApplication;',
+  'declare const limiter: RateLimiter;',
+  'declare class AppModule {}',
+  'declare const NoLimits: new () => RateLimitStorage;',
+  // Of @nestjs/config, which nothing else here needs.
+  'declare class ConfigModule {}',
+  'declare class ConfigService { get<T>(name: string): T | undefined; }',
+].join(' ');
