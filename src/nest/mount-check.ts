@@ -7,7 +7,16 @@ import { RateLimitInterceptor } from './rate-limit.interceptor.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
 import type { RoutePlan } from './route-plan.js';
 
-type Mounted = { readonly everywhere: boolean; readonly metadata: string; readonly type: Type };
+/** The ways in which our guard, or our interceptor, may come to run. */
+interface Mounting {
+  readonly type: Type;
+  /** Where `@UseGuards` or `@UseInterceptors` leaves what it was given. */
+  readonly metadata: string;
+  /** Whether the module mounts it; that counts, whatever a test has put in its place. */
+  readonly ours: boolean;
+  /** What the application mounts on every route: instances, and the classes of those that are made per request. */
+  readonly everywhere: readonly unknown[];
+}
 
 /** Finds limited routes on which our guard or interceptor would never run. */
 @Injectable()
@@ -46,32 +55,35 @@ export class MountCheck {
     );
   }
 
-  private guards(): Mounted {
-    const mounted = this.config.getGlobalGuards().some((guard) => guard instanceof RateLimitGuard);
-    const scoped = this.config.getGlobalRequestGuards().some(({ metatype }) => isOrExtends(metatype, RateLimitGuard));
-    return { everywhere: this.options.global || mounted || scoped, metadata: GUARDS_METADATA, type: RateLimitGuard };
+  private guards(): Mounting {
+    const { config, options } = this;
+    return {
+      type: RateLimitGuard,
+      metadata: GUARDS_METADATA,
+      ours: options.global,
+      everywhere: [...config.getGlobalGuards(), ...config.getGlobalRequestGuards().map(classOf)],
+    };
   }
 
-  private interceptors(): Mounted {
-    const mounted = this.config.getGlobalInterceptors().some((one) => one instanceof RateLimitInterceptor);
-    const scoped = this.config
-      .getGlobalRequestInterceptors()
-      .some(({ metatype }) => isOrExtends(metatype, RateLimitInterceptor));
-    // With `global`, what the module mounts counts, whatever a test has put in its place.
-    const ours = this.options.global && this.options.headers.writtenBy === 'interceptor';
-    return { everywhere: ours || mounted || scoped, metadata: INTERCEPTORS_METADATA, type: RateLimitInterceptor };
+  private interceptors(): Mounting {
+    const { config, options } = this;
+    return {
+      type: RateLimitInterceptor,
+      metadata: INTERCEPTORS_METADATA,
+      ours: options.global && options.headers.writtenBy === 'interceptor',
+      everywhere: [...config.getGlobalInterceptors(), ...config.getGlobalRequestInterceptors().map(classOf)],
+    };
   }
 }
 
-function isMounted({ everywhere, metadata, type }: Mounted, ...targets: readonly object[]): boolean {
-  return (
-    everywhere ||
-    targets.some((target) =>
-      ((Reflect.getMetadata(metadata, target) as unknown[] | undefined) ?? []).some(
-        (mounted) => isOrExtends(mounted, type) || mounted instanceof type,
-      ),
-    )
-  );
+function isMounted({ type, metadata, ours, everywhere }: Mounting, ...targets: readonly object[]): boolean {
+  const isOurs = (one: unknown): boolean => one instanceof type || isOrExtends(one, type);
+  const mountedOn = (target: object) => (Reflect.getMetadata(metadata, target) as unknown[] | undefined) ?? [];
+  return ours || everywhere.some(isOurs) || targets.some((target) => mountedOn(target).some(isOurs));
+}
+
+function classOf({ metatype }: { readonly metatype: unknown }): unknown {
+  return metatype;
 }
 
 function isOrExtends(candidate: unknown, type: Type): boolean {

@@ -1,12 +1,12 @@
 import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency, Provider, Type } from '@nestjs/common';
 import { misconfigured } from '../core/errors.js';
+import { checkOptions } from '../core/options.js';
 import {
   RATE_LIMIT_OPTIONS,
   type RateLimitModuleOptions,
   type RateLimitOptionsFactory,
   resolveOptions,
 } from './rate-limit.options.js';
-import { checkOptions } from '../core/options.js';
 
 /** What `RateLimitModule.forRootAsync` takes: exactly one of the three ways to come by options. */
 export interface RateLimitModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
@@ -14,6 +14,7 @@ export interface RateLimitModuleAsyncOptions extends Pick<ModuleMetadata, 'impor
     // Injected values have whatever types the application gives them.
     ...injected: never[]
   ) => RateLimitModuleOptions | Promise<RateLimitModuleOptions>;
+  /** What `useFactory` is called with; of no meaning beside the other two. */
   readonly inject?: (InjectionToken | OptionalFactoryDependency)[];
   readonly useClass?: Type<RateLimitOptionsFactory>;
   readonly useExisting?: InjectionToken<RateLimitOptionsFactory>;
@@ -26,9 +27,16 @@ const OPTIONS_FACTORY = Symbol.for('nestjs-token-bucket:options-factory');
 export function asyncProviders(options: RateLimitModuleAsyncOptions): Provider[] {
   const where = 'RateLimitModule.forRootAsync';
   checkOptions(options, KNOWN, where);
-  const { useFactory, useClass, useExisting, inject = [] } = options;
+  const { useFactory, useClass, useExisting, inject } = options;
   if ([useFactory, useClass, useExisting].filter((way) => way !== undefined).length !== 1) {
     misconfigured(where, 'expected exactly one of useFactory, useClass and useExisting', 'keep one of the three');
+  }
+  if (useFactory === undefined && inject !== undefined) {
+    misconfigured(
+      where,
+      `inject stands beside ${useClass === undefined ? 'useExisting' : 'useClass'}, and only useFactory is given what it names`,
+      'let the class take the providers in its constructor, or use useFactory',
+    );
   }
   if (useFactory !== undefined) {
     const make = useFactory as (
@@ -38,7 +46,7 @@ export function asyncProviders(options: RateLimitModuleAsyncOptions): Provider[]
       {
         provide: RATE_LIMIT_OPTIONS,
         useFactory: async (...injected: unknown[]) => resolveOptions(await make(...injected), where),
-        inject,
+        inject: inject ?? [],
       },
     ];
   }

@@ -50,7 +50,7 @@ export class RoutePlans {
   }
 
   private compile(controller: Type, handler: Handler, name: string): RoutePlan | undefined {
-    const route = `${controller.name}.${name}`;
+    const route = `${controller.name}.${name || '(anonymous)'}`;
     const effective = new EffectiveLimits();
     const { moduleDefault } = this.registry;
     if (moduleDefault !== undefined) effective.add(moduleDefault);

@@ -116,6 +116,20 @@ describe('An application with values that cannot mean anything', () => {
     ['in no way', looseAsync({}), FOR_ROOT_ASYNC, ways, 'keep one of the three'],
     ['in two ways', looseAsync({ useFactory, useClass: Options }), FOR_ROOT_ASYNC, ways, 'keep one of the three'],
     ['by two classes', looseAsync({ useClass: Options, useExisting: Options }), FOR_ROOT_ASYNC, ways, 'keep one'],
+    [
+      'by a class and with providers that it would not be given',
+      looseAsync({ useClass: Options, inject: [Options] }),
+      FOR_ROOT_ASYNC,
+      'inject stands beside useClass, and only useFactory is given what it names',
+      'let the class take the providers in its constructor, or use useFactory',
+    ],
+    [
+      'by a provider and with others that it would not be given',
+      looseAsync({ useExisting: Options, inject: [] }),
+      FOR_ROOT_ASYNC,
+      'inject stands beside useExisting',
+      'or use useFactory',
+    ],
     ['by nothing', looseAsync(undefined), FOR_ROOT_ASYNC, 'the options are undefined', 'pass an object'],
     [
       'by a factory that gives none',

@@ -4,7 +4,6 @@ import {
   arrivalRemainder,
   costUnits,
   debtUnits,
-  fullAtMicros,
   refundUnits,
   remainingTokens,
   tickMicros,
@@ -71,8 +70,6 @@ it('a wait is the least number of µs, on the grid of the interval if there is o
   expect(waitMicros(stepped, NOW, 1)).toBe(4_750_000);
   expect(waitMicros(stepped, NOW, 5_000_000)).toBe(4_750_000);
   expect(waitMicros(stepped, NOW, 5_000_001)).toBe(9_750_000);
-  expect(fullAtMicros(stepped, NOW, 1)).toBe(1_800_000_005_000_000);
-  expect(fullAtMicros(even, NOW, 3)).toBe(NOW + 3);
 });
 
 it('a refund is the cost less what has drained since, and never less than nothing', () => {

@@ -59,11 +59,6 @@ export function waitMicros(policy: Policy, nowMicros: number, units: number): nu
   return tickMicros(policy, nowMicros) + steps * intervalMicros - nowMicros;
 }
 
-/** The first whole microsecond at which the bucket is full and its state may be forgotten. */
-export function fullAtMicros(policy: Policy, nowMicros: number, debt: number): number {
-  return nowMicros + waitMicros(policy, nowMicros, debt);
-}
-
 /**
  * The units that may be given back for a charge taken at `thenMicros`: its cost less what has drained since, because
  * a bucket that never saw the charge would not hold more. Giving back more would break the bound above.

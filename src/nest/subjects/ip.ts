@@ -1,6 +1,6 @@
 import { describeValue, misconfigured, MissingSubjectError } from '../../core/errors.js';
-import { addressSubjects } from './address-subjects.js';
 import { checkOptions } from '../../core/options.js';
+import { addressSubjects } from './address-subjects.js';
 import type { SubjectResolver } from './subject.js';
 
 /** How addresses become subjects. */

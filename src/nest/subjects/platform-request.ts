@@ -1,3 +1,4 @@
+import { isObject } from './is-object.js';
 import type { HttpRequest } from './subject.js';
 
 /** What of Nest's HTTP adapter is needed. */
@@ -11,7 +12,7 @@ export interface PlatformAdapter {
  */
 export function requestPrototype(instance: unknown): object | undefined {
   if (!isObject(instance)) return undefined;
-  const express = 'request' in instance ? instance.request : undefined;
+  const express = instance.request;
   if (isObject(express)) return express;
   const fastify = bySymbol(instance, 'fastify.Request');
   return typeof fastify === 'function' ? (fastify.prototype as object) : undefined;
@@ -20,10 +21,10 @@ export function requestPrototype(instance: unknown): object | undefined {
 /** The proxy setting as the application wrote it, where the platform shows it. */
 export function proxySetting(instance: unknown): unknown {
   if (!isObject(instance)) return undefined;
-  const express = 'settings' in instance ? instance.settings : undefined;
-  if (isObject(express)) return (express as Record<string, unknown>)['trust proxy'];
+  const express = instance.settings;
+  if (isObject(express)) return express['trust proxy'];
   const fastify = bySymbol(instance, 'fastify.options');
-  return isObject(fastify) && 'trustProxy' in fastify ? fastify.trustProxy : undefined;
+  return isObject(fastify) ? fastify.trustProxy : undefined;
 }
 
 /** The address that the platform finds in a made-up request from `peer` that claims to come from others; or undefined. */
@@ -46,11 +47,7 @@ export function addressFoundIn(prototype: unknown, peer: string, forwarded: read
   }
 }
 
-function bySymbol(instance: object, description: string): unknown {
+function bySymbol(instance: Record<symbol, unknown>, description: string): unknown {
   const symbol = Object.getOwnPropertySymbols(instance).find((candidate) => candidate.description === description);
-  return symbol === undefined ? undefined : (instance as Record<symbol, unknown>)[symbol];
-}
-
-function isObject(value: unknown): value is object {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function';
+  return symbol === undefined ? undefined : instance[symbol];
 }

@@ -1,6 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { describeValue, misconfigured, MissingSubjectError } from '../../core/errors.js';
 import type { MaybePromise } from '../../core/storage.js';
+import { isObject } from './is-object.js';
 
 /** When a subject is known: before authentication (in the guard) or after it (in the interceptor). */
 export type Phase = 'guard' | 'interceptor';
@@ -32,7 +33,7 @@ export interface SubjectResolver {
 }
 
 /**
- * Who is limited, by your own rule: a non-empty string or a finite number. `undefined`, `null` and the empty string mean
+ * Who is limited, by a function of yours: a non-empty string or a finite number. `undefined`, `null` and the empty string mean
  * that the request shows nobody. Called before authentication, so `request.user` is not set yet: see `afterAuthentication`.
  */
 export type SubjectFunction = (context: ExecutionContext) => MaybePromise<string | number | bigint | undefined | null>;
@@ -136,10 +137,6 @@ function notAnId(value: unknown, description: string, context: ExecutionContext)
   return new MissingSubjectError(
     `${description} at ${handlerName(context)} gave ${kindOf(value)}; expected a string or a number. Remedy: ${remedy}.`,
   );
-}
-
-function isObject(value: unknown): value is object {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }
 
 /** Also promises of other libraries and queries that run when awaited. */

@@ -1,6 +1,6 @@
 import { describeValue, misconfigured, MissingSubjectError } from '../../core/errors.js';
-import { ip } from './ip.js';
 import { checkOptions } from '../../core/options.js';
+import { ip } from './ip.js';
 import {
   handlerName,
   type HttpRequest,

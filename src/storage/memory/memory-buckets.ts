@@ -1,10 +1,10 @@
 import { tickMicros } from '../../core/algorithms/token-bucket.js';
 import { mapKey } from '../../core/bucket-key.js';
 import type { Bucket } from '../../core/charge.js';
+import { ownCopy } from '../../core/own-copy.js';
 import type { Policy } from '../../core/policy.js';
 import { BucketSlab } from './bucket-slab.js';
 import { BucketTables } from './bucket-table.js';
-import { ownCopy } from './own-copy.js';
 
 /** Slots looked at when a bucket must go; more would choose better and cost every insertion at the cap. */
 const EVICTION_CANDIDATES = 8;

@@ -1,17 +1,14 @@
-import { AsyncResource } from 'node:async_hooks';
 import { costUnits, refundUnits } from '../../core/algorithms/token-bucket.js';
 import type { Bucket, Charge } from '../../core/charge.js';
 import type { Clock } from '../../core/clock.js';
-import { RateLimitStorage, type StorageReply } from '../../core/storage.js';
+import { type Owed, RateLimitStorage, type StorageReply } from '../../core/storage.js';
+import { outsideRequests } from '../outside-requests.js';
 import { MemoryBuckets } from './memory-buckets.js';
 import { checkedMemoryOptions, type MemoryStorageOptions } from './memory.options.js';
 
 const SWEEP_EVERY_MS = 500;
 /** Less than half a millisecond of work at a time, and a million buckets are passed in 100 s. */
 const SLOTS_PER_SWEEP = 5000;
-
-/** A timer keeps the async context alive in which it is made: made in this one, it keeps no request. */
-const NO_REQUEST = new AsyncResource('RateLimitSweep');
 
 /**
  * Keeps buckets in the memory of this process. Every answer is synchronous and takes the same few steps at any capacity
@@ -67,6 +64,15 @@ export class MemoryStorage extends RateLimitStorage {
     }
   }
 
+  override owe(debts: readonly Owed[]): void {
+    const nowMicros = this.clock.nowMicros();
+    for (const bucket of debts) {
+      const slot = this.buckets.find(bucket.policy, bucket.subject);
+      const before = this.buckets.debtUnits(slot, bucket.policy, nowMicros);
+      this.buckets.put(slot, bucket, nowMicros, before + bucket.debtUnits);
+    }
+  }
+
   override reset(buckets: readonly Bucket[]): void {
     for (const { policy, subject } of buckets) {
       const slot = this.buckets.find(policy, subject);
@@ -77,7 +83,7 @@ export class MemoryStorage extends RateLimitStorage {
   /** Starts the sweep of buckets that nobody asks for any more. Two applications may share one storage. */
   override open(): void {
     if (this.timesOpen++ > 0) return;
-    this.timer = NO_REQUEST.runInAsyncScope(() => setInterval(() => this.sweep(), SWEEP_EVERY_MS)).unref();
+    this.timer = outsideRequests(() => setInterval(() => this.sweep(), SWEEP_EVERY_MS)).unref();
   }
 
   override close(): void {
