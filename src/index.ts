@@ -14,10 +14,11 @@ export {
   type CapacityAndRefill,
   type CapacityPerSeconds,
   type PolicyDefinition,
+  type StorageFailureMode,
 } from './core/bucket-shape.js';
 export { Policy } from './core/policy.js';
 export { type BucketRequest, type ChargeRequest, RateLimiter } from './core/rate-limiter.js';
-export { type MaybePromise, RateLimitStorage, type StorageReply } from './core/storage.js';
+export { type MaybePromise, type Owed, RateLimitStorage, type StorageReply } from './core/storage.js';
 export { type HeadersOptions, type LegacyHeadersOptions } from './nest/headers/headers.options.js';
 export { RATE_LIMIT_HEADERS } from './nest/headers/header-fields.js';
 export { type LimitDefinition, type LimitOptions, type SharedPolicyUse } from './nest/rate-limit.declaration.js';

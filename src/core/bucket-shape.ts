@@ -26,12 +26,20 @@ export interface CapacityAndRefill {
 /** What a bucket holds and how it refills. */
 export type BucketShape = CapacityPerSeconds | CapacityAndRefill;
 
-/** A rule to be checked: its shape, its name and the place it is declared at. */
+/**
+ * What a limit does while the storage cannot be asked: it is counted in this process (`'local'`), it admits everything
+ * (`'allow'`), or requests fail with 503 (`'deny'`).
+ */
+export type StorageFailureMode = 'local' | 'allow' | 'deny';
+
+/** What a policy is made from: the shape of its buckets, its name and the place it is declared at. */
 export type PolicyDefinition = BucketShape & {
   /** A letter, then up to 63 letters, digits, `_`, `.` or `-`. Default: `default`. */
   readonly name?: string;
   /** Where the policy is declared; with name and subject it identifies a bucket. Default: `''`, the application itself. */
   readonly place?: string;
+  /** What the limit does while the storage cannot be asked. Default: what the module says, by default `'local'`. */
+  readonly onStorageFailure?: StorageFailureMode;
 };
 
 /** The option names that describe a bucket, for callers that check for misspelt ones. */

@@ -10,7 +10,7 @@ export interface Bucket {
 
 /** One bucket and the tokens asked of it. */
 export interface Charge extends Bucket {
-  /** Integer ≥ 1. A cost above the policy's capacity is refused for good. */
+  /** Integer ≥ 1. A cost above the policy's capacity is always denied. */
   readonly cost: number;
 }
 

@@ -6,7 +6,7 @@ import type { Policy } from './policy.js';
 export class PolicyDecision {
   constructor(
     private readonly charge: Charge,
-    /** Whether this policy would admit the charge; on a refused request some of its policies may. */
+    /** Whether this policy would admit the charge; where the decision is denied, some of its policies may. */
     readonly allowed: boolean,
     private readonly debtUnits: number,
     /** The storage's time of the answer: integer µs since 1970. */
@@ -68,20 +68,11 @@ export class PolicyDecision {
 
 /** What an allowed decision leaves behind, so that its tokens can be given back once. */
 export class Receipt {
-  private spent = false;
-
   constructor(
     readonly charges: readonly Charge[],
     /** The storage's time at which the charges were taken: integer µs since 1970. */
     readonly takenAtMicros: number,
   ) {}
-
-  /** True the first time: whoever holds the claim may give the tokens back. */
-  claim(): boolean {
-    const first = !this.spent;
-    this.spent = true;
-    return first;
-  }
 }
 
 /** The answer to a list of charges: allowed or denied as a whole, and what each policy said. */
@@ -94,6 +85,8 @@ export class Decision {
     readonly allowed: boolean,
     private readonly said: PolicyDecision | readonly PolicyDecision[],
     private receiptList?: readonly Receipt[],
+    /** Whether the storage could not be asked, so that the numbers are those of this process or of nobody. */
+    readonly isWithoutStorage = false,
   ) {}
 
   /** One entry per bucket, in the order in which the charges named them. Never empty. */
@@ -126,16 +119,17 @@ export class Decision {
   get resetAfterMs(): number {
     return this.mostRestrictive.resetAfterMs;
   }
+}
 
-  /** This answer and a later one as one: allowed if both are, with the policies of both in order. */
-  and(later: Decision): Decision {
-    const allowed = this.allowed && later.allowed;
-    return new Decision(
-      allowed,
-      [...this.policies, ...later.policies],
-      allowed ? [...this.receipts, ...later.receipts] : [],
-    );
-  }
+/** Two answers as one: allowed if both are, with the policies of both in order. */
+export function together(earlier: Decision, later: Decision): Decision {
+  const allowed = earlier.allowed && later.allowed;
+  return new Decision(
+    allowed,
+    [...earlier.policies, ...later.policies],
+    allowed ? [...earlier.receipts, ...later.receipts] : [],
+    earlier.isWithoutStorage || later.isWithoutStorage,
+  );
 }
 
 function receiptFor(policies: readonly PolicyDecision[]): Receipt {

@@ -19,8 +19,16 @@ export class InvalidChargeError extends RateLimitError {}
 /** A subject resolver yielded nobody, so there is no bucket to charge; strangers never share one. Nothing was charged. */
 export class MissingSubjectError extends RateLimitError {}
 
-/** The storage could not answer. Not a refusal: whether the charge was taken is unknown, and it is never asked again. */
-export class StorageFailureError extends RateLimitError {}
+/** The storage could not answer. Not a denial: the charge may have been taken or not, and is never asked for again. */
+export class StorageFailureError extends RateLimitError {
+  /** Whether the charge has certainly not been taken and will not be. */
+  readonly isUncharged: boolean;
+
+  constructor(message: string, { isUncharged = false, ...options }: ErrorOptions & { isUncharged?: boolean } = {}) {
+    super(message, options);
+    this.isUncharged = isUncharged;
+  }
+}
 
 /** The storage did not answer before its deadline. */
 export class StorageTimeoutError extends StorageFailureError {}

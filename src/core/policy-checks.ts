@@ -1,11 +1,20 @@
-import { type BucketShape, DEFAULT_POLICY_NAME, type PolicyDefinition } from './bucket-shape.js';
+import {
+  type BucketShape,
+  DEFAULT_POLICY_NAME,
+  type PolicyDefinition,
+  type StorageFailureMode,
+} from './bucket-shape.js';
 import { describeValue, misconfigured } from './errors.js';
 
 /** The most units an empty bucket may owe: with a cost on top, doubles (here and in Lua) hold it exactly. */
 export const MAX_CAPACITY_UNITS = 2 ** 51;
-const MAX_PERIOD_SECONDS = 366 * 86_400;
+/** 366 days. */
+export const MAX_PERIOD_SECONDS = 366 * 86_400;
 /** Valid both as a structured-field String and as a Token, which a coming draft of the RateLimit fields wants. */
 const NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
+
+/** Half of a pair in UTF-16. UTF-8 cannot spell it, so a storage could take two such places for one. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 export type Fail = (problem: string, remedy: string) => never;
 
@@ -22,6 +31,19 @@ export function checkedName(name: string, fail: Fail): string {
     );
   }
   return name;
+}
+
+export function checkedPlace(place: unknown, fail: Fail): string {
+  if (typeof place !== 'string') {
+    fail(`the place is ${describeValue(place)}; expected a string`, 'write where the policy applies, or leave it out');
+  }
+  if (LONE_SURROGATE.test(place)) {
+    fail(
+      `the place is ${describeValue(place)}, which holds half of a character`,
+      'make it of text that was not cut within a character',
+    );
+  }
+  return place;
 }
 
 export function checkedInteger(option: string, value: unknown, min: number, max: number, fail: Fail): number {
@@ -85,4 +107,15 @@ export function checkedInterval(everySeconds: unknown, tokens: number, seconds: 
     );
   }
   return every * 1_000_000;
+}
+
+const FAILURE_MODES: readonly unknown[] = ['local', 'allow', 'deny'] satisfies StorageFailureMode[];
+
+export function isFailureMode(value: unknown): value is StorageFailureMode {
+  return FAILURE_MODES.includes(value);
+}
+
+export function checkedFailureMode(mode: unknown, fail: Fail): StorageFailureMode | undefined {
+  if (mode === undefined || isFailureMode(mode)) return mode;
+  return fail(`onStorageFailure is ${describeValue(mode)}`, 'use one of "local", "allow", "deny"');
 }

@@ -50,6 +50,7 @@ describe('a valid policy', () => {
     { capacity: 1, refillTokens: 2 ** 51, refillSeconds: 1 },
     { capacity: 4, refillTokens: 3, refillSeconds: 2, refillEverySeconds: 10 },
     { capacity: 1, perSeconds: 1, name: 'a' },
+    { capacity: 1, perSeconds: 1, place: 'tenant 7/{x}\0/\ud83d\ude00' },
     { capacity: 1, perSeconds: 1, name: 'A'.padEnd(64, '0_.-') },
   ])('%j is just within the bounds', (definition) => {
     expect(messageOf(definition)).toMatch(/^accepted/);
@@ -135,6 +136,21 @@ describe('an invalid policy names the value, the place and the remedy', () => {
     expect(message).toContain('(policies): the name is ');
     expect(message).toContain(String(name).slice(0, 60).replace('\n', '\\n'));
     expect(message).toMatch(/Remedy: rename the policy/);
+  });
+
+  it.each([
+    [7, 'the place is 7; expected a string', 'write where the policy applies'],
+    [['a', 'b'], 'the place is ["a","b"]; expected a string', 'write where the policy applies'],
+    [
+      'tenant-\ud83d',
+      'the place is "tenant-\\ud83d", which holds half of a character',
+      'make it of text that was not cut within a',
+    ],
+    ['\ude00\ud83d', 'the place is "\\ude00\\ud83d", which holds half', 'make it of text'],
+  ])('place %p', (place, problem, remedy) => {
+    const message = messageOf({ place, capacity: 1, perSeconds: 1 }, 'policies');
+    expect(message).toContain(`Policy "default" (policies): ${problem}`);
+    expect(message).toContain(`Remedy: ${remedy}`);
   });
 
   it('numbers that doubles cannot count exactly', () => {

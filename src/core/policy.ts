@@ -1,16 +1,18 @@
 import { encodePart } from './bucket-key.js';
-import { DEFAULT_POLICY_NAME, type PolicyDefinition } from './bucket-shape.js';
+import { DEFAULT_POLICY_NAME, type PolicyDefinition, type StorageFailureMode } from './bucket-shape.js';
 import {
+  checkedFailureMode,
   checkedInteger,
   checkedInterval,
   checkedName,
+  checkedPlace,
   checkedRefill,
   failAt,
   MAX_CAPACITY_UNITS,
 } from './policy-checks.js';
 
 /**
- * A validated rule. It is valid or it does not exist: the constructor throws a RateLimitConfigurationError.
+ * A bucket's size and refill, with a name and a place. It is valid or it does not exist: the constructor throws a RateLimitConfigurationError.
  *
  * The refill is a reduced fraction: `refillTokens` tokens every `refillMicros` microseconds. Debt is counted in units of
  * which a token has `refillMicros` and `refillTokens` drain every microsecond, so all arithmetic is on integers below 2^53.
@@ -32,12 +34,14 @@ export class Policy {
   readonly intervalMicros: number;
   /** Units of debt of an empty bucket: `capacity × refillMicros`. */
   readonly capacityUnits: number;
+  /** What the limit does while the storage cannot be asked; undefined: what all do. */
+  readonly onStorageFailure: StorageFailureMode | undefined;
 
   /** @param where the place to name in error messages, for example `@RateLimit on ReportsController.list`. */
   constructor(definition: PolicyDefinition, where = 'new Policy') {
     const fail = failAt(definition, where);
     this.name = checkedName(definition.name ?? DEFAULT_POLICY_NAME, fail);
-    this.place = definition.place ?? '';
+    this.place = checkedPlace(definition.place ?? '', fail);
     this.id = this.place === '' ? this.name : `${this.place}/${this.name}`;
     this.capacity = checkedInteger('capacity', definition.capacity, 1, MAX_CAPACITY_UNITS, fail);
 
@@ -55,6 +59,7 @@ export class Policy {
     }
     this.perSeconds = definition.perSeconds ?? Math.ceil((this.capacity * seconds) / tokens);
     this.intervalMicros = checkedInterval(definition.refillEverySeconds, tokens, seconds, fail);
+    this.onStorageFailure = checkedFailureMode(definition.onStorageFailure, fail);
   }
 
   /** Whether both describe the same bucket in the same way, so that charging through either is the same. */

@@ -203,11 +203,14 @@ describe('with a storage that answers later', () => {
     expect([storage.open(), storage.close(), storage.unixMicros(5)]).toEqual([undefined, undefined, 5]);
   });
 
-  it('a receipt claimed elsewhere is not asked for', () => {
+  it('a receipt counts once for all limiters, while the storage is still giving back, and whoever made it', async () => {
     const storage = new LateStorage();
-    const receipt = new Receipt([], 0);
-    receipt.claim();
-    expect(new RateLimiter(storage).refund(receipt)).toBe(false);
-    expect(storage.refunds).toBe(0);
+    const limiter = new RateLimiter(storage);
+    for (const receipt of [new Receipt([], 0), { charges: [], takenAtMicros: 0 }]) {
+      storage.refunds = 0;
+      const [first, ...others] = [limiter, limiter, new RateLimiter(storage)].map((one) => one.refund(receipt));
+      expect([await first, ...others]).toEqual([true, false, false]);
+      expect(storage.refunds).toBe(1);
+    }
   });
 });

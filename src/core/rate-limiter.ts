@@ -1,5 +1,5 @@
-import { type Charge, checkCharge, sumByBucket } from './charge.js';
 import { costUnits } from './algorithms/token-bucket.js';
+import { type Charge, checkCharge, sumByBucket } from './charge.js';
 import { Decision, PolicyDecision, type Receipt } from './decision.js';
 import { describeValue, InvalidChargeError, misconfigured, StorageFailureError } from './errors.js';
 import type { Policy } from './policy.js';
@@ -17,6 +17,9 @@ export interface ChargeRequest extends BucketRequest {
   /** Tokens to take. Integer ≥ 1. Default: 1. */
   readonly cost?: number;
 }
+
+/** The receipts that were given back; of all limiters together, because two of them may ask one storage. */
+const SPENT = new WeakSet<Receipt>();
 
 /**
  * Asks the storage and turns its replies into decisions. Needs neither HTTP nor Nest. Methods answer synchronously
@@ -43,7 +46,7 @@ export class RateLimiter {
   }
 
   /**
-   * Takes the tokens of all charges, or of none if one of them must be refused; a refusal changes nothing. Charges on
+   * Takes the tokens of all charges, or of none if one of them must be denied; a denial changes nothing. Charges on
    * one bucket are added up first.
    * @throws InvalidChargeError (nothing was charged) · StorageFailureError (it is unknown whether it was charged)
    */
@@ -65,7 +68,8 @@ export class RateLimiter {
    * charge had not been made. A receipt counts once; giving it again gives nothing back and answers `false`.
    */
   refund(receipt: Receipt): MaybePromise<boolean> {
-    if (!receipt.claim()) return false;
+    if (SPENT.has(receipt)) return false;
+    SPENT.add(receipt);
     const done = this.storage.refund(receipt.charges, receipt.takenAtMicros);
     return done instanceof Promise ? done.then(() => true) : true;
   }
@@ -126,23 +130,20 @@ function isList<T>(value: T | readonly T[]): value is readonly T[] {
 const NO_RECEIPTS: readonly Receipt[] = [];
 
 // Apart from the methods: a closure in them would cost every synchronous answer its context.
-async function toLateDecision(
-  charges: readonly Charge[],
-  late: Promise<StorageReply>,
-  taken: boolean,
-): Promise<Decision> {
-  return toDecision(charges, await late, taken);
+function toLateDecision(charges: readonly Charge[], late: Promise<StorageReply>, taken: boolean): Promise<Decision> {
+  return late.then((reply) => toDecision(charges, reply, taken));
 }
 
-function toDecision(charges: readonly Charge[], reply: StorageReply, taken: boolean): Decision {
-  const { allowed, nowMicros, debtUnits } = reply;
+function toDecision(asked: readonly Charge[], reply: StorageReply, taken: boolean): Decision {
+  const { allowed, nowMicros, debtUnits, madeInstead } = reply;
+  const charges = madeInstead ?? asked;
   if (debtUnits.length !== charges.length) throw malformed(charges, reply);
   // Most requests make one charge, and what it says is what the whole request was told.
   const said =
     charges.length === 1
       ? new PolicyDecision(charges[0]!, allowed, debtUnits[0]!, nowMicros)
       : toPolicyDecisions(charges, reply);
-  return new Decision(allowed, said, allowed && taken ? undefined : NO_RECEIPTS);
+  return new Decision(allowed, said, allowed && taken ? undefined : NO_RECEIPTS, madeInstead !== undefined);
 }
 
 function malformed(charges: readonly Charge[], { debtUnits }: StorageReply): StorageFailureError {

@@ -14,6 +14,14 @@ export interface StorageReply {
    * token has `policy.refillMicros` units, and `policy.refillTokens` of them drain every microsecond.
    */
   readonly debtUnits: readonly number[];
+  /** Set where the answer was found without the storage: the charges that were made in place of those asked. */
+  readonly madeInstead?: readonly Charge[];
+}
+
+/** Debt that a bucket has beside what the storage knows of. */
+export interface Owed extends Bucket {
+  /** Units of debt, as in {@link StorageReply.debtUnits}. Integer ≥ 1. */
+  readonly debtUnits: number;
 }
 
 /**
@@ -23,7 +31,7 @@ export interface StorageReply {
  * An abstract class, so that one word is the type and the injection token. Constructors do no I/O.
  */
 export abstract class RateLimitStorage {
-  /** All charges or none: a refusal changes no state of a bucket, byte for byte. */
+  /** All charges or none: a denial changes no state of a bucket, byte for byte. */
   abstract consume(charges: readonly Charge[]): MaybePromise<StorageReply>;
 
   /** The answer that {@link consume} would give now, without taking anything. */
@@ -34,6 +42,17 @@ export abstract class RateLimitStorage {
 
   /** Makes the buckets full. */
   abstract reset(buckets: readonly Bucket[]): MaybePromise<void>;
+
+  /**
+   * Adds debt to buckets, whatever they hold: charges that were admitted elsewhere while the storage was away. Questions
+   * asked later count it. Default: nothing, so that what was given out in an outage is forgotten.
+   */
+  owe(_debts: readonly Owed[]): MaybePromise<void> {}
+
+  /** Whether it makes sense to ask now; false only where a question would certainly fail, at once. */
+  get isAvailable(): boolean {
+    return true;
+  }
 
   /** Prepares for questions. Each open is matched by one close; after the last close it can be opened again. */
   open(): MaybePromise<void> {}

@@ -1,10 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { BUCKET_SHAPE_KEYS } from '../core/bucket-shape.js';
 import { describeValue, misconfigured } from '../core/errors.js';
+import { checkOptions } from '../core/options.js';
 import { placeOf, Policy } from '../core/policy.js';
 import { copyOptions, LIMIT_KEYS, type LimitDefinition, type SharedPolicyUse } from './rate-limit.declaration.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
-import { checkOptions } from '../core/options.js';
 import { type SubjectResolver, toSubjectResolver } from './subjects/subject.js';
 
 /** What a route is charged for one of its limits. */
@@ -16,7 +16,7 @@ export interface PlannedCharge {
   readonly where: string;
 }
 
-const SHARED_POLICY_KEYS = [...BUCKET_SHAPE_KEYS, 'by', 'cost', 'usedInCode'];
+const SHARED_POLICY_KEYS = [...BUCKET_SHAPE_KEYS, 'by', 'cost', 'onStorageFailure', 'usedInCode'];
 const SHARED_POLICY_USE_KEYS = ['cost'];
 
 /** Every policy of the application, made once per place; finds two that claim one bucket but disagree. */

@@ -1,4 +1,4 @@
-import { BUCKET_SHAPE_KEYS, type BucketShape } from '../core/bucket-shape.js';
+import { BUCKET_SHAPE_KEYS, type BucketShape, type StorageFailureMode } from '../core/bucket-shape.js';
 import type { Subject } from './subjects/subject.js';
 
 /** What may be said beside the numbers of a limit. */
@@ -16,10 +16,19 @@ export interface LimitOptions {
   readonly id?: string;
   /** Tokens arrive in whole steps every so many seconds instead of evenly. Integer ≥ 1. */
   readonly refillEverySeconds?: number;
+  /** What the limit does while the storage cannot be asked. Default: the module's `onStorageFailure`, by default `'local'`. */
+  readonly onStorageFailure?: StorageFailureMode;
 }
 
 /** The names of {@link LimitOptions}, for checks that find misspelt ones. */
-export const LIMIT_OPTION_KEYS: readonly string[] = ['name', 'by', 'cost', 'id', 'refillEverySeconds'];
+export const LIMIT_OPTION_KEYS: readonly string[] = [
+  'name',
+  'by',
+  'cost',
+  'id',
+  'refillEverySeconds',
+  'onStorageFailure',
+];
 
 /** Everything a limit in one object may say. */
 export const LIMIT_KEYS: readonly string[] = [...new Set([...BUCKET_SHAPE_KEYS, ...LIMIT_OPTION_KEYS])];

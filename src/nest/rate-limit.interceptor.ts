@@ -1,6 +1,6 @@
 import { type CallHandler, type ExecutionContext, Inject, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import { Decision } from '../core/decision.js';
+import { type Decision, together } from '../core/decision.js';
 import type { MaybePromise } from '../core/storage.js';
 import { RateLimitExceededException, RateLimitUnavailableException } from './rate-limit.exception.js';
 import { type HandlerCall, handlerCallOf, rememberHandlerCall } from './request-decisions.js';
@@ -66,7 +66,7 @@ export class RateLimitInterceptor implements NestInterceptor {
     next: CallHandler,
   ): Observable<unknown> {
     const earlier = call.decision;
-    call.decision = earlier === undefined ? decision : earlier.and(decision);
+    call.decision = earlier === undefined ? decision : together(earlier, decision);
     if (decision.allowed) return this.proceed(call, context, next);
     throw this.answer.refuse(call.decision, context);
   }

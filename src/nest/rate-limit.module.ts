@@ -2,6 +2,7 @@ import {
   type DynamicModule,
   Global,
   Inject,
+  Logger,
   Module,
   type ModuleMetadata,
   type OnApplicationShutdown,
@@ -10,10 +11,11 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { misconfigured } from '../core/errors.js';
+import { misconfigured, RateLimitConfigurationError } from '../core/errors.js';
 import { RateLimiter } from '../core/rate-limiter.js';
 import { RateLimitStorage } from '../core/storage.js';
 import { MemoryStorage } from '../storage/memory/memory.storage.js';
+import { OutageStorage } from '../storage/outage/outage.storage.js';
 import { AddressTrust } from './address-trust.js';
 import { ControllerPlaces } from './controller-places.js';
 import { MountCheck } from './mount-check.js';
@@ -43,9 +45,9 @@ const PROVIDERS: Provider[] = [
   },
   {
     provide: RateLimiter,
-    useFactory: (storage: RateLimitStorage, registry: PolicyRegistry) =>
-      new RateLimiter(storage, registry.sharedPolicies),
-    inject: [RateLimitStorage, PolicyRegistry],
+    useFactory: (storage: RateLimitStorage, registry: PolicyRegistry, options: ResolvedRateLimitOptions) =>
+      new RateLimiter(withOutages(storage, options), registry.sharedPolicies),
+    inject: [RateLimitStorage, PolicyRegistry, RATE_LIMIT_OPTIONS],
   },
   PolicyRegistry,
   ControllerPlaces,
@@ -70,16 +72,10 @@ export class RateLimitModule implements OnModuleInit, OnApplicationShutdown {
 
   constructor(
     @Optional() @Inject(StartCheck) private readonly startCheck: StartCheck | undefined,
-    @Optional() @Inject(RateLimitStorage) private readonly storage: RateLimitStorage | undefined,
-    @Inject(HttpAdapterHost) { listening }: HttpAdapterHost,
+    @Optional() @Inject(RateLimiter) private readonly limiter: RateLimiter | undefined,
+    @Inject(HttpAdapterHost) host: HttpAdapterHost,
   ) {
-    if (listening) {
-      misconfigured(
-        'RateLimitModule',
-        'it was loaded after the application began to listen, when no route can be limited any more',
-        'import it in the root module instead of loading it lazily',
-      );
-    }
+    if (host.listening) throw loadedTooLate();
     if (startCheck === undefined) {
       misconfigured(
         'imports: [RateLimitModule]',
@@ -87,6 +83,10 @@ export class RateLimitModule implements OnModuleInit, OnApplicationShutdown {
         'import RateLimitModule.forRoot(…) or forRootAsync(…) once, in the root module; it is global, so other modules need no import',
       );
     }
+    // Loaded between the making of the routes and listening, it cannot be told yet; but it is never initialised.
+    host.listen$.subscribe(() => {
+      if (this.opening === undefined) new Logger('RateLimit').error(loadedTooLate().message);
+    });
   }
 
   /** @throws RateLimitConfigurationError when the application starts, for options that cannot mean anything sensible. */
@@ -114,12 +114,31 @@ export class RateLimitModule implements OnModuleInit, OnApplicationShutdown {
       () => true,
       () => false,
     );
-    if (opened === true) await this.storage?.close();
+    if (opened === true) await this.limiter?.storage.close();
   }
 
   private async open(): Promise<void> {
-    await this.storage?.open();
+    await this.limiter?.storage.open();
   }
+}
+
+/** Memory is never away. */
+function withOutages(storage: RateLimitStorage, { onStorageFailure, instances }: ResolvedRateLimitOptions) {
+  if (storage instanceof MemoryStorage) return storage;
+  if (onStorageFailure === 'local' && instances === undefined) {
+    new Logger('RateLimit').log(
+      'While the storage cannot be asked, every instance gives out the whole of each limit: n instances admit up to n ' +
+        'times as much. To share it out, say how many there are: RateLimitModule.forRoot({ instances }).',
+    );
+  }
+  return new OutageStorage(storage, { onStorageFailure, instances: instances ?? 1 });
+}
+
+function loadedTooLate(): RateLimitConfigurationError {
+  return new RateLimitConfigurationError(
+    'RateLimitModule: it was loaded after the routes of the application had been made, so it limits none of them. ' +
+      'Remedy: import it in the root module instead of loading it lazily.',
+  );
 }
 
 function dynamicModule(options: Provider[], imports: ModuleMetadata['imports'] = []): DynamicModule {

@@ -1,12 +1,13 @@
 import type { ExecutionContext } from '@nestjs/common';
+import type { BucketShape, StorageFailureMode } from '../core/bucket-shape.js';
+import { isFailureMode } from '../core/policy-checks.js';
 import type { Decision } from '../core/decision.js';
 import { describeValue, misconfigured } from '../core/errors.js';
-import type { BucketShape } from '../core/bucket-shape.js';
+import { checkOptions } from '../core/options.js';
 import { RateLimitStorage } from '../core/storage.js';
 import { type HeadersOptions, type ResolvedHeadersOptions, resolveHeadersOptions } from './headers/headers.options.js';
 import type { LimitDefinition, LimitOptions } from './rate-limit.declaration.js';
 import { ip } from './subjects/ip.js';
-import { checkOptions } from '../core/options.js';
 import { type Subject, type SubjectResolver, toSubjectResolver } from './subjects/subject.js';
 
 /**
@@ -33,6 +34,16 @@ export interface RateLimitModuleOptions {
   readonly policies?: Readonly<Record<string, SharedPolicyDefinition>> | undefined;
   /** Who is limited where a limit does not say. Default: `ip()`. */
   readonly by?: Subject | undefined;
+  /**
+   * What limits that do not say do while the storage cannot be asked: they are counted in this process (`'local'`), they
+   * admit everything (`'allow'`), or requests fail with 503 and Retry-After (`'deny'`). Default: `'local'`.
+   */
+  readonly onStorageFailure?: StorageFailureMode | undefined;
+  /**
+   * How many instances of the application share the storage. Each gives out its part of a `'local'` limit while the
+   * storage is away. Integer from 1 to 1 000 000. Default: unknown, so each gives out the whole limit.
+   */
+  readonly instances?: number | undefined;
   /** The header fields of limited answers. */
   readonly headers?: HeadersOptions | undefined;
   /** The body of a refusal. Default: `'nest'`. */
@@ -52,6 +63,8 @@ export interface ResolvedRateLimitOptions {
   readonly default: LimitDefinition | undefined;
   readonly policies: Readonly<Record<string, SharedPolicyDefinition>>;
   readonly by: SubjectResolver;
+  readonly onStorageFailure: StorageFailureMode;
+  readonly instances: number | undefined;
   readonly headers: ResolvedHeadersOptions;
   readonly body: RefusalBody;
   readonly global: boolean;
@@ -62,17 +75,43 @@ export interface ResolvedRateLimitOptions {
 /** Injection token of the resolved options. */
 export const RATE_LIMIT_OPTIONS = Symbol.for('nestjs-token-bucket:options');
 
-const KNOWN: readonly string[] = ['storage', 'default', 'policies', 'by', 'headers', 'body', 'global'];
+const KNOWN: readonly string[] = [
+  'storage',
+  'default',
+  'policies',
+  'by',
+  'onStorageFailure',
+  'instances',
+  'headers',
+  'body',
+  'global',
+];
+
+const MOST_INSTANCES = 1_000_000;
 
 /** @throws RateLimitConfigurationError for a misspelt option or a value of the wrong kind. */
 export function resolveOptions(options: RateLimitModuleOptions, where: string): ResolvedRateLimitOptions {
   checkOptions(options, KNOWN, where);
-  const { storage, body = 'nest', global = true, policies = {} } = options;
+  const { storage, body = 'nest', global = true, policies = {}, onStorageFailure = 'local', instances } = options;
   if (storage !== undefined && !isStorage(storage)) {
     misconfigured(
       where,
       `storage is ${describeValue(storage)}`,
       'pass a storage such as new RedisStorage({ url }), one that extends RateLimitStorage, or leave it out for memory',
+    );
+  }
+  if (!isFailureMode(onStorageFailure)) {
+    misconfigured(
+      where,
+      `onStorageFailure is ${describeValue(onStorageFailure)}`,
+      'use one of "local", "allow", "deny"',
+    );
+  }
+  if (instances !== undefined && (!Number.isInteger(instances) || instances < 1 || instances > MOST_INSTANCES)) {
+    misconfigured(
+      where,
+      `instances is ${describeValue(instances)}; expected an integer from 1 to ${MOST_INSTANCES}`,
+      'write how many instances share the storage, the most there can be, or leave it out',
     );
   }
   if (body !== 'nest' && body !== 'problem' && typeof body !== 'function') {
@@ -93,6 +132,8 @@ export function resolveOptions(options: RateLimitModuleOptions, where: string): 
     default: options.default,
     policies,
     by: options.by === undefined ? ip() : toSubjectResolver(options.by, `${where} by`),
+    onStorageFailure,
+    instances,
     headers: resolveHeadersOptions(options.headers, `${where} headers`),
     body,
     global,

@@ -92,6 +92,7 @@ test('at the time of a script clock memory and Redis give the same answers to th
       reuseConnection: true,
       prefix: newPrefix(),
       deadlineMs: 10_000,
+      denyCache: false,
     }),
   );
   const policies = awkwardPolicies();
@@ -133,7 +134,7 @@ test('at the time of the server too', async () => {
   const random = new SeededRandom(seedOfThisRun());
   const clock = new ManualClock(0);
   const memory = new RateLimiter(new MemoryStorage({ clock }));
-  const storage = new RedisStorage({ client, prefix: newPrefix(), deadlineMs: 10_000 });
+  const storage = new RedisStorage({ client, prefix: newPrefix(), deadlineMs: 10_000, denyCache: false });
   const redis = new RateLimiter(storage);
   const policies = awkwardPolicies();
   for (let operation = 0; operation < OPERATIONS_AT_SERVER_TIME; operation++) {
@@ -152,7 +153,13 @@ test('policies that change their refill and capacity while their buckets live', 
   const clock = new ManualClock(FAR_AHEAD_MICROS);
   const prefix = newPrefix();
   const memory = new RateLimiter(new MemoryStorage({ clock }));
-  const options = { client: withScriptClock(client, clock), reuseConnection: true, prefix, deadlineMs: 10_000 };
+  const options = {
+    client: withScriptClock(client, clock),
+    reuseConnection: true,
+    prefix,
+    deadlineMs: 10_000,
+    denyCache: false,
+  };
   const redis = new RateLimiter(new RedisStorage(options));
   const shapes: PolicyDefinition[] = [
     { capacity: 7, perSeconds: 60 },

@@ -70,7 +70,7 @@ describe.each(PLATFORMS)('Without Redis on %s', (platform) => {
     });
     return start({
       platform,
-      imports: [RateLimitModule.forRoot({ storage, ...options })],
+      imports: [RateLimitModule.forRoot({ storage, onStorageFailure: 'deny', ...options })],
       controllers: [WorkController],
       configure,
     });
@@ -165,6 +165,7 @@ describe.each(PLATFORMS)('A Redis that goes away on %s', (platform) => {
       platform,
       imports: [
         RateLimitModule.forRoot({
+          onStorageFailure: 'deny',
           storage: new RedisStorage({ url: redis.url, prefix: uniquePrefix(), deadlineMs, logger: { warn: () => {} } }),
         }),
       ],

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { StorageFailureError, StorageTimeoutError } from '../../src/core/errors.js';
 import { Policy } from '../../src/core/policy.js';
 import { Deadline } from '../../src/storage/redis/deadline.js';
-import { type Question, QuestionFor } from '../../src/storage/redis/question.js';
+import { LoneQuestion, type Sent } from '../../src/storage/redis/question.js';
 import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { freePort, startRedis } from '../support/redis-server.mjs';
 import { eventually, redisUrl, uniquePrefix } from '../support/redis-testing.js';
@@ -25,9 +25,9 @@ afterAll(() => void process.off('unhandledRejection', noteUnhandled));
 afterEach(() => expect(unhandled).toEqual([]));
 
 /** Asks a question that `answer` answers, and watches it. */
-function ask<T>(deadline: Deadline, answer: (question: Question) => unknown): Promise<T> {
+function ask<T>(deadline: Deadline, answer: (question: Sent) => unknown): Promise<T> {
   return new Promise((resolve, reject) => {
-    const question = new QuestionFor((raw) => raw as T, resolve, reject);
+    const question = new LoneQuestion((raw) => raw as T, resolve, reject);
     deadline.watch(question);
     answer(question);
   });
@@ -63,7 +63,7 @@ describe('a watched question', () => {
 
   test('is no longer awaited then, and what comes too late is ignored', async () => {
     const deadline = new Deadline(5);
-    const asked: Question[] = [];
+    const asked: Sent[] = [];
     const failed = failureOf(ask(deadline, (question) => asked.push(question)));
     expect(asked[0]!.isAwaited).toBe(true);
     expect(await failed).toEqual(new StorageTimeoutError('Redis did not answer within 5 ms.'));
@@ -99,7 +99,7 @@ describe('a question to Redis', () => {
     try {
       await storage.open();
       process.kill(server.pid, 'SIGSTOP');
-      const questions = Array.from({ length: 20 }, () => failureOf(storage.consume(charges)));
+      const questions = Array.from({ length: 20 }, () => failureOf(Promise.resolve(storage.consume(charges))));
       for (const error of await Promise.all(questions)) expect(error).toBeInstanceOf(StorageTimeoutError);
       process.kill(server.pid, 'SIGCONT');
       await eventually(() =>
@@ -119,7 +119,7 @@ describe('a question to Redis', () => {
     const storage = new RedisStorage({ url: server.url, prefix, logger });
     await storage.open();
     process.kill(server.pid, 'SIGSTOP');
-    const error = failureOf(storage.consume(charges));
+    const error = failureOf(Promise.resolve(storage.consume(charges)));
     await storage.close();
     expect(await error).toBeInstanceOf(StorageFailureError);
     process.kill(server.pid, 'SIGCONT');
@@ -129,7 +129,7 @@ describe('a question to Redis', () => {
   test('fails at once when the server was never there', async () => {
     const storage = new RedisStorage({ url: `redis://127.0.0.1:${await freePort()}`, logger, deadlineMs: 10_000 });
     await storage.open();
-    const error = await failureOf(storage.consume(charges));
+    const error = await failureOf(Promise.resolve(storage.consume(charges)));
     expect(error).toBeInstanceOf(StorageFailureError);
     expect(error).not.toBeInstanceOf(StorageTimeoutError);
     expect((error as Error).cause).toMatchObject({ code: 'ECONNREFUSED' });

@@ -1,4 +1,4 @@
-import { fullAtMicros } from '../../src/core/algorithms/token-bucket.js';
+import { waitMicros } from '../../src/core/algorithms/token-bucket.js';
 import { Policy } from '../../src/core/policy.js';
 import type { StorageReply } from '../../src/core/storage.js';
 import { bucketKey } from '../../src/storage/redis/key.js';
@@ -17,6 +17,11 @@ afterAll(async () => {
   await deleteUnder(client, prefix);
   await client.quit();
 });
+
+/** The first whole microsecond at which a bucket is full and its state may be forgotten. */
+function fullAtMicros(policy: Policy, { nowMicros, debtUnits }: StorageReply): number {
+  return nowMicros + waitMicros(policy, nowMicros, debtUnits[0]!);
+}
 
 test('after any history every key expires, none before its bucket is full, none more than 2 ms after', async () => {
   const random = new SeededRandom(seedOfThisRun());
@@ -72,8 +77,7 @@ test('the expiry follows the numbers of the reply, at any fraction of a millisec
   for (const policy of awkwardPolicies()) {
     for (let i = 0; i < 20; i++) {
       const charge = { policy, subject: `exact:${i}`, cost: policy.capacity };
-      const { nowMicros, debtUnits } = await storage.consume([charge]);
-      const fullAt = fullAtMicros(policy, nowMicros, debtUnits[0]!);
+      const fullAt = fullAtMicros(policy, await storage.consume([charge]));
       const expiresAtMs = await client.pexpiretime(bucketKey(prefix, charge));
       if (expiresAtMs === -2) expect((await storage.peek([charge])).nowMicros).toBeGreaterThan(fullAt);
       else expect(expiresAtMs).toBe(Math.floor(fullAt / 1000) + 1);
@@ -84,9 +88,9 @@ test('the expiry follows the numbers of the reply, at any fraction of a millisec
 test('a key is gone soon after its bucket is full', async () => {
   const policy = new Policy({ name: 'short', capacity: 5, perSeconds: 1 });
   const charge = { policy, subject: 'user:1', cost: 2 };
-  const { nowMicros, debtUnits } = await storage.consume([charge]);
-  const fullAt = fullAtMicros(policy, nowMicros, debtUnits[0]!);
-  expect(fullAt - nowMicros).toBe(400_000);
+  const reply = await storage.consume([charge]);
+  const fullAt = fullAtMicros(policy, reply);
+  expect(fullAt - reply.nowMicros).toBe(400_000);
   await eventually(async () => (await client.exists(bucketKey(prefix, charge))) === 0);
   expect((await storage.peek([charge])).nowMicros).toBeGreaterThanOrEqual(fullAt);
 });

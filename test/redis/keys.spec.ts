@@ -73,12 +73,24 @@ test('a hundred thousand buckets have as many keys, each with its subject as has
   expect({ seed: random.seed, collisions }).toEqual({ seed: random.seed, collisions: [] });
 });
 
+test('places written in code are as many keys on the wire, and those that would not be are no places', () => {
+  const subjects = ['a', '}a/', 'a}b'];
+  const isHalf = (text: string) => /\p{Surrogate}/u.test(text);
+  const places = HOSTILE_SUBJECTS.flatMap((place) => [place, `${place}/${place}`]).filter((place) => !isHalf(place));
+  const buckets = places.flatMap((place) => subjects.map((subject) => ({ policy: policyAt(place), subject })));
+  const keys = buckets.map((bucket) => Buffer.from(bucketKey('rl:', bucket), 'utf8').toString('hex'));
+  expect(new Set(keys).size).toBe(new Set(places).size * subjects.length);
+  for (const place of HOSTILE_SUBJECTS.filter(isHalf)) {
+    expect(() => policyAt(place)).toThrow(/holds half of a character/);
+  }
+});
+
 test('the server sees one key per hostile subject', async () => {
   const client = plainClient();
   const prefix = uniquePrefix();
   const storage = new RedisStorage({ client, prefix, deadlineMs: 5000 });
   const policy = policyAt(placeOf('a', 'b'));
-  await Promise.all(HOSTILE_SUBJECTS.map((subject) => storage.consume([{ policy, subject, cost: 1 }])));
+  await Promise.all(HOSTILE_SUBJECTS.map(async (subject) => storage.consume([{ policy, subject, cost: 1 }])));
   const keys = await keysUnder(client, prefix);
   expect(new Set(HOSTILE_SUBJECTS).size).toBe(HOSTILE_SUBJECTS.length);
   expect(keys.length).toBe(HOSTILE_SUBJECTS.length);

@@ -67,12 +67,12 @@ test('a server that restarts is asked again without restarting anything here', a
   const { port } = server;
   server = await startRedis([], { port });
   await eventually(() =>
-    storage.consume(both(1)).then(
+    Promise.resolve(storage.consume(both(1))).then(
       () => true,
       () => false,
     ),
   );
-  const decisions = await Promise.all(Array.from({ length: 100 }, (_, i) => storage.consume(both(i))));
+  const decisions = await Promise.all(Array.from({ length: 100 }, async (_, i) => storage.consume(both(i))));
   expect(decisions.every((decision) => decision.allowed)).toBe(true);
 });
 
@@ -102,7 +102,7 @@ test.each<[what: string, options: (url: string) => RedisStorageOptions]>([
   await chosen.open();
   for (let round = 0; round < 2; round++) {
     await admin.script('FLUSH');
-    const replies = await Promise.all(Array.from({ length: 50 }, () => chosen.consume(both(1))));
+    const replies = await Promise.all(Array.from({ length: 50 }, async () => chosen.consume(both(1))));
     expect(replies.every((reply) => reply.allowed && reply.debtUnits.length === 2)).toBe(true);
     await chosen.refund(both(1), replies[0]!.nowMicros);
     expect((await chosen.peek(both(1))).debtUnits.every((debt) => debt > 0)).toBe(true);

@@ -40,7 +40,7 @@ describe('a server that cannot be reached', () => {
     const server = await startRedis([], { port });
     try {
       await eventually(() =>
-        storage.consume(charges).then(
+        Promise.resolve(storage.consume(charges)).then(
           () => true,
           () => false,
         ),
@@ -86,7 +86,7 @@ test('a connection on which nothing comes back any more is made anew', async () 
   await eventually(() => proxy.connections === 2);
   proxy.release();
   await eventually(() =>
-    storage.consume(charges).then(
+    Promise.resolve(storage.consume(charges)).then(
       () => true,
       () => false,
     ),

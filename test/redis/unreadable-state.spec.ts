@@ -4,7 +4,7 @@ import { deleteUnder, plainClient, stateUnder, uniquePrefix } from '../support/r
 
 const prefix = uniquePrefix();
 const client = plainClient();
-const storage = new RedisStorage({ client, prefix, deadlineMs: 5000 });
+const storage = new RedisStorage({ client, prefix, deadlineMs: 5000, denyCache: false });
 const key = `${prefix}{user:1}minute`;
 const minute = new Policy({ name: 'minute', capacity: 6, perSeconds: 60 });
 const sevenths = new Policy({ name: 'minute', capacity: 7, perSeconds: 60 });

@@ -7,6 +7,8 @@ export type Answers = 'pass on' | 'cut' | 'keep back';
 export class RedisProxy {
   /** Connections that clients have made so far. */
   connections = 0;
+  /** Pieces of data that clients have sent so far; one per request where requests are small and far between. */
+  requests = 0;
   answers: Answers = 'pass on';
   private readonly sockets = new Set<Socket>();
   private readonly keptBack: (() => void)[] = [];
@@ -34,7 +36,10 @@ export class RedisProxy {
     }
     client.on('close', () => redis.destroy());
     redis.on('close', () => client.destroy());
-    client.on('data', (request) => redis.write(request));
+    client.on('data', (request) => {
+      this.requests++;
+      redis.write(request);
+    });
     redis.on('data', (answer) => {
       if (this.answers === 'pass on') client.write(answer);
       if (this.answers === 'cut') client.destroy();
@@ -46,6 +51,12 @@ export class RedisProxy {
   release(): void {
     this.answers = 'pass on';
     for (const passOn of this.keptBack.splice(0)) passOn();
+  }
+
+  /** Ends every connection; new ones can be made. */
+  cutAll(): void {
+    for (const socket of this.sockets) socket.destroy();
+    this.sockets.clear();
   }
 
   async stop(): Promise<void> {

@@ -4,7 +4,7 @@ import type { Clock } from '../../src/core/clock.js';
 import type { RedisClient } from '../../src/storage/redis/client.js';
 
 const SERVER_TIME = "local time = redis.call('TIME')";
-const GIVEN_TIME = 'local time = {ARGV[#ARGV - 1], ARGV[#ARGV]}';
+const GIVEN_TIME = 'local time = {table.remove(ARGV, #ARGV - 1), table.remove(ARGV)}';
 
 const sha1 = (text: string) => createHash('sha1').update(text).digest('hex');
 

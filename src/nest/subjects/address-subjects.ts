@@ -1,44 +1,38 @@
+import { ownCopy } from '../../core/own-copy.js';
+import { RecentMap } from '../../core/recent-map.js';
 import { addressBlock } from './address.js';
 
 const GENERATION_SIZE = 10_000;
 
 /**
- * The subject of an address, remembered, because it is needed at every request and parsing is slow. Two generations
- * bound the memory without bookkeeping per use: when the young one is full it becomes the old one, which is dropped
- * next; an address in use moves up before that. What is no address is not remembered, so nobody can fill this with it.
+ * The subject of an address, remembered, because it is needed at every request and parsing is slow. What is no address
+ * is not remembered, so nobody can fill this with it.
  */
 export class AddressSubjects {
-  private young = new Map<string, string>();
-  private old = new Map<string, string>();
+  private readonly subjects: RecentMap<string>;
 
   constructor(
     private readonly ipv6Prefix: number,
-    private readonly generationSize = GENERATION_SIZE,
-  ) {}
+    generationSize = GENERATION_SIZE,
+  ) {
+    this.subjects = new RecentMap(generationSize);
+  }
 
   /** `ip:` and the address block, or undefined when the text is not an address. */
   of(text: string): string | undefined {
-    return this.young.get(text) ?? this.ofOlder(text);
+    return this.subjects.get(text) ?? this.find(text);
   }
 
-  /** Addresses remembered now; never more than two generations. */
+  /** Addresses remembered now. */
   get size(): number {
-    return this.young.size + this.old.size;
+    return this.subjects.size;
   }
 
-  private ofOlder(text: string): string | undefined {
-    const known = this.old.get(text);
-    if (known !== undefined) return this.remember(ownCopy(text), known);
+  private find(text: string): string | undefined {
     const block = addressBlock(text, this.ipv6Prefix);
-    return block === undefined ? undefined : this.remember(ownCopy(text), ownCopy(`ip:${block}`));
-  }
-
-  private remember(text: string, subject: string): string {
-    if (this.young.size >= this.generationSize) {
-      this.old = this.young;
-      this.young = new Map();
-    }
-    this.young.set(text, subject);
+    if (block === undefined) return undefined;
+    const subject = ownCopy(`ip:${block}`);
+    this.subjects.set(text, subject);
     return subject;
   }
 }
@@ -53,9 +47,4 @@ export function addressSubjects(ipv6Prefix: number): AddressSubjects {
     sharedByPrefix.set(ipv6Prefix, shared);
   }
   return shared;
-}
-
-/** The same text in memory of its own: a part of a string keeps the whole alive, here a header of up to 16 KB. */
-function ownCopy(ascii: string): string {
-  return Buffer.from(ascii, 'latin1').toString('latin1');
 }

@@ -23,7 +23,9 @@ export class HttpAnswer {
     this.headers = new HeaderWriter(adapterHost, options.headers, storage);
   }
 
+  /** Nothing is told of limits that were not looked up: stale numbers are worse than none. */
   admit(decision: Decision, context: ExecutionContext): void {
+    if (decision.isWithoutStorage) return;
     this.headers.writeDecision(httpResponseOf(context), decision);
   }
 

@@ -1,17 +1,25 @@
 import { RateLimitConfigurationError } from '../../core/errors.js';
+import { outsideRequests } from '../outside-requests.js';
 import { CONNECT_TIMEOUT_MS, connectionProfile, DISCONNECT_TIMEOUT_MS, type RedisClient } from './client.js';
 import { misconfiguration, toError } from './failures.js';
 import { probeKey } from './key.js';
-import { outsideRequests } from './outside-requests.js';
-import type { Question } from './question.js';
+import type { Sent } from './question.js';
 import type { CheckedRedisOptions } from './redis.options.js';
 import { PROBE } from './scripts.js';
 
 /** Connecting has its own limit; the handshake and the probe come after it. */
 const OPEN_LIMIT_MS = CONNECT_TIMEOUT_MS + 500;
 
-/** How one question is sent. */
-export type Send = (client: RedisClient, question: Question) => void;
+/** How something is sent, and told of its outcome. */
+export type Send = (client: RedisClient, sent: Sent) => void;
+
+/** Who is told of the state of a connection. */
+export interface ConnectionEvents {
+  /** @param message in place of the usual one. */
+  lost(reason: string, message?: string): void;
+  /** It stands, for the first time or again. */
+  ready(): void;
+}
 
 /** A client from one opening of the storage to its closing. */
 export class Connection {
@@ -21,9 +29,11 @@ export class Connection {
   isOpening = true;
   private isClosed = false;
   private latestError: Error | undefined;
-  private isAway = false;
 
-  constructor(private readonly options: CheckedRedisOptions) {
+  constructor(
+    private readonly options: CheckedRedisOptions,
+    private readonly events: ConnectionEvents,
+  ) {
     const { client, reuseConnection, deadlineMs } = options;
     this.client = reuseConnection ? client : client.duplicate(connectionProfile(deadlineMs));
     // Unheard, ioredis would print every failed attempt to connect.
@@ -36,17 +46,24 @@ export class Connection {
   }
 
   /**
-   * Sends a question, if that can be done at once. Nothing is sent when nobody waits any more (it would be charged
-   * without anyone's knowledge), nor when the client would have to keep it.
+   * Sends, if that can be done at once. Nothing is sent when nobody waits any more (it would be charged without anyone's
+   * knowledge), nor when the client would have to keep it: then it fails.
    */
-  put(question: Question, send: Send): void {
+  put(sent: Sent, send: Send): void {
     const { client } = this;
     // A connection of the user's is taken as it is: what to do while it is down is the business of its client.
     if (client.status !== 'ready' && !this.options.reuseConnection) {
-      question.fail(this.latestError ?? new Error(`the connection is "${client.status}"`));
-    } else if (question.isAwaited) {
-      send(client, question);
+      sent.fail(this.latestError ?? new Error(`the connection is "${client.status}"`));
+    } else if (sent.isAwaited) {
+      send(client, sent);
+    } else {
+      sent.fail(new Error('it came too late to be sent'));
     }
+  }
+
+  /** Asks for something that takes nothing and needs all that decisions need. */
+  probe(): Promise<unknown> {
+    return this.client.eval(PROBE, 1, probeKey(this.options.prefix));
   }
 
   /** Lets go: a connection of our own is closed after the answers it owes, or soon without them. */
@@ -77,16 +94,14 @@ export class Connection {
     this.isOpening = false;
     if (problem === undefined || this.isClosed) return;
     if (problem instanceof RateLimitConfigurationError) throw problem;
-    this.isAway = true;
-    this.options.logger.warn(
-      `RedisStorage: Redis cannot be asked yet (${problem.message}). Starting without it and connecting in the background.`,
-    );
+    const message = `Redis cannot be asked yet (${problem.message}). Starting without it and connecting in the background.`;
+    this.events.lost(problem.message, message);
   }
 
   private async findProblem(): Promise<Error | undefined> {
     try {
       await this.connect();
-      await this.client.eval(PROBE, 1, probeKey(this.options.prefix));
+      await this.probe();
       return undefined;
     } catch (thrown) {
       const error = toError(thrown);
@@ -123,19 +138,13 @@ export class Connection {
   private readonly onReady = (): void => {
     this.latestError = undefined;
     if (this.isOpening) return;
-    if (this.isAway) this.options.logger.warn('RedisStorage: Redis is back.');
-    this.isAway = false;
+    this.events.ready();
     void this.reportProblem();
   };
 
-  /** Once an outage: an operator must find a reason for the refusals, and an attacker must not find a way to fill the log. */
   private readonly onClose = (): void => {
-    if (this.isOpening || this.isClosed || this.isAway) return;
-    this.isAway = true;
-    const reason = this.latestError?.message ?? 'the server closed the connection';
-    this.options.logger.warn(
-      `RedisStorage: Redis is away (${reason}). Limited requests are answered 503 until it is back.`,
-    );
+    if (this.isOpening || this.isClosed) return;
+    this.events.lost(this.latestError?.message ?? 'the server closed the connection');
   };
 
   /** A server that appears late may be one that can never be used; nobody waits any longer to be told. */

@@ -1,28 +1,53 @@
--- Takes the tokens of all charges, or of none.
+-- Decides about a batch of requests, one after the other and all at one instant: each takes the tokens of all its
+-- charges, or of none. Equal requests that came one after the other are one group: as many of them are admitted as fit.
 --
--- KEYS   one bucket per charge, none twice, all in one hash slot
--- ARGV   four integers per charge, in the order of KEYS:
---          cost in units of debt, more than 0
---          capacity in units of debt
---          units that drain per microsecond (the R of the policy)
---          interval in microseconds at whose multiples tokens arrive; 0: evenly
--- reply  {1 taken or 0 refused, now in microseconds since 1970, debt of each bucket in units}
---        the debts stand after the charges if they were taken, else before; a refusal changes no state
+-- KEYS   the buckets of each group in turn, one per charge; within a group none twice, all in one hash slot
+-- ARGV   the number of plans (what is asked of the buckets of a group); for each plan
+--          the number of its charges, and four integers per charge:
+--            cost in units of debt, more than 0
+--            capacity in units of debt
+--            units that drain per microsecond (the R of the policy)
+--            interval in microseconds at whose multiples tokens arrive; 0: evenly
+--        then for each group the number of its plan, from 1, and how many requests it stands for
+-- reply  {now in microseconds since 1970; for each group: how many of its requests were admitted, then the debt of each
+--        bucket in units as it stood before them}; a refused request changes no state
 
-local reply = {1, now}
-for i = 1, #KEYS do
-  local last = i * 4
-  local capacity, interval = ARGV[last - 2] + 0, ARGV[last] + 0
-  local debt = read(KEYS[i], tick_of(now, interval), capacity, ARGV[last - 1] + 0, interval)
-  if debt + ARGV[last - 3] > capacity then reply[1] = 0 end
-  reply[i + 2] = debt
+local plans, at = {}, 2
+for p = 1, ARGV[1] + 0 do
+  -- Five numbers per charge: cost, capacity, refill, interval, and the instant at which tokens last arrived.
+  local plan, size = {}, 0
+  for _ = 1, ARGV[at] + 0 do
+    local interval = ARGV[at + 4] + 0
+    plan[size + 1] = ARGV[at + 1] + 0
+    plan[size + 2] = ARGV[at + 2] + 0
+    plan[size + 3] = ARGV[at + 3] + 0
+    plan[size + 4] = interval
+    plan[size + 5] = tick_of(now, interval)
+    size, at = size + 5, at + 4
+  end
+  plans[p] = plan
+  at = at + 1
 end
-if reply[1] == 0 then return reply end
 
-for i = 1, #KEYS do
-  local last = i * 4
-  local debt, interval = reply[i + 2] + ARGV[last - 3], ARGV[last] + 0
-  write(KEYS[i], tick_of(now, interval), debt, ARGV[last - 1] + 0, interval)
-  reply[i + 2] = debt
+local reply, told, key = {now}, 1, 0
+for group = at, #ARGV, 2 do
+  local plan, fitting = plans[ARGV[group] + 0], ARGV[group + 1] + 0
+  local charges = #plan / 5
+  for i = 1, charges do
+    local cost, capacity, refill, interval, tick = unpack(plan, i * 5 - 4, i * 5)
+    local debt = read(KEYS[key + i], tick, capacity, refill, interval)
+    -- Both sides are integers of at most 2^52, so that the quotient is never rounded up to the next one.
+    fitting = math.min(fitting, math.floor((capacity - debt) / cost))
+    reply[told + 1 + i] = debt
+  end
+  fitting = math.max(fitting, 0)
+  reply[told + 1] = fitting
+  if fitting > 0 then
+    for i = 1, charges do
+      local cost, _, refill, interval, tick = unpack(plan, i * 5 - 4, i * 5)
+      write(KEYS[key + i], tick, reply[told + 1 + i] + fitting * cost, refill, interval)
+    end
+  end
+  key, told = key + charges, told + 1 + charges
 end
 return reply

@@ -1,5 +1,5 @@
 import { StorageTimeoutError } from '../../core/errors.js';
-import { outsideRequests } from './outside-requests.js';
+import { outsideRequests } from '../outside-requests.js';
 import type { Question } from './question.js';
 
 /**
@@ -7,14 +7,14 @@ import type { Question } from './question.js';
  * were asked, and one timer watches the first of them. It never keeps the process alive.
  */
 export class Deadline {
-  private first: Question | undefined;
-  private last: Question | undefined;
+  private first: Question<never> | undefined;
+  private last: Question<never> | undefined;
   private hasTimer = false;
 
   /** @param limitMs milliseconds from the question to its failure. */
   constructor(private readonly limitMs: number) {}
 
-  watch(question: Question): void {
+  watch(question: Question<never>): void {
     question.dueMs = performance.now() + this.limitMs;
     this.dropSettled();
     if (this.first === undefined) this.first = question;
@@ -47,7 +47,7 @@ export class Deadline {
     const nowMs = performance.now();
     this.dropSettled();
     while (this.first !== undefined && this.first.dueMs <= nowMs) {
-      this.first.fail(new StorageTimeoutError(`Redis did not answer within ${this.limitMs} ms.`));
+      this.first.expire(new StorageTimeoutError(`Redis did not answer within ${this.limitMs} ms.`));
       this.dropSettled();
     }
     this.hasTimer = false;

@@ -1,10 +1,11 @@
 export { type RedisClient } from './client.js';
 export {
-  type RedisStorageClient,
-  type RedisStorageClientOptions,
+  type RedisAvailability,
+  type RedisStorageByClient,
+  type RedisStorageByOptions,
+  type RedisStorageByUrl,
   type RedisStorageCommonOptions,
   type RedisStorageLogger,
   type RedisStorageOptions,
-  type RedisStorageUrl,
 } from './redis.options.js';
 export { RedisStorage } from './redis.storage.js';

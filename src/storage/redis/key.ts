@@ -3,7 +3,8 @@ import type { Bucket } from '../../core/charge.js';
 
 /**
  * `prefix{subject}place/policy`. The encoded subject holds no brace, so it is the hash tag, all buckets of one subject
- * are in one slot of a cluster, and no subject can be mistaken for another one with a piece of a place.
+ * are in one slot of a cluster, and no subject can be mistaken for another one with a piece of a place. A policy's id
+ * is taken as it is: UTF-8 can spell it, because Policy takes no other place.
  */
 export function bucketKey(prefix: string, { subject, policy }: Bucket): string {
   return `${prefix}{${encodePart(subject)}}${policy.id}`;

@@ -1,42 +1,61 @@
 import { toStorageFailure } from './failures.js';
 
-/** What was asked of Redis. It is answered or fails once; whatever else comes of it later is ignored. */
-export interface Question {
-  /** Whether it has neither been answered nor failed. Once it has, nothing more may be sent on its behalf. */
+/** What is told of the outcome of something sent to Redis. */
+export interface Sent {
+  /** Whether anybody still waits. Once nobody does, nothing more may be sent on their behalf. */
   readonly isAwaited: boolean;
-  /** The instant by which it must be answered, in ms of `performance.now()`. */
-  dueMs: number;
-  /** The one that was asked after it. */
-  next: Question | undefined;
   readonly answer: (raw: unknown) => void;
   readonly fail: (error: unknown) => void;
 }
 
-/** A question whose answer is read into a T. */
-export class QuestionFor<T> implements Question {
+/** A promise of an answer. It is kept or broken once; whatever else comes of it later is ignored. */
+export class Question<T> {
   isAwaited = true;
+  /** The instant by which it must be answered, in ms of `performance.now()`. */
   dueMs = Infinity;
-  next: Question | undefined;
+  /** The one that was asked after it. */
+  next: Question<never> | undefined;
 
   constructor(
-    private readonly read: (raw: unknown) => T,
     private readonly resolve: (answer: T) => void,
     private readonly reject: (error: Error) => void,
   ) {}
 
-  readonly answer = (raw: unknown): void => {
+  settle(answer: T): void {
     if (!this.isAwaited) return;
     this.isAwaited = false;
-    try {
-      this.resolve(this.read(raw));
-    } catch (error) {
-      this.reject(toStorageFailure(error));
-    }
-  };
+    this.resolve(answer);
+  }
 
-  readonly fail = (error: unknown): void => {
+  break(error: unknown): void {
     if (!this.isAwaited) return;
     this.isAwaited = false;
     this.reject(toStorageFailure(error));
+  }
+
+  /** Broken because the time is over. */
+  expire(error: Error): void {
+    this.break(error);
+  }
+}
+
+/** A question that is sent by itself; its answer is read into a T. */
+export class LoneQuestion<T> extends Question<T> implements Sent {
+  constructor(
+    private readonly read: (raw: unknown) => T,
+    resolve: (answer: T) => void,
+    reject: (error: Error) => void,
+  ) {
+    super(resolve, reject);
+  }
+
+  readonly answer = (raw: unknown): void => {
+    try {
+      this.settle(this.read(raw));
+    } catch (error) {
+      this.break(error);
+    }
   };
+
+  readonly fail = (error: unknown): void => this.break(error);
 }

@@ -9,18 +9,35 @@ export interface RedisStorageLogger {
   warn(message: string): void;
 }
 
+/** Redis can no longer be asked, or can be asked again. */
+export interface RedisAvailability {
+  readonly available: boolean;
+  /** What went wrong, as the client or the server said it; empty when Redis is back. */
+  readonly reason: string;
+}
+
 /** What is common to all ways of saying where Redis is. */
 export interface RedisStorageCommonOptions {
   /** Stands before every key. At most 64 visible ASCII characters, no braces. Default: `rl:`. */
   readonly prefix?: string;
   /** Milliseconds from a question to its failure with StorageTimeoutError. Integer from 5 to 10 000. Default: 50. */
   readonly deadlineMs?: number;
+  /**
+   * Whether a bucket that denied is asked again only when its answer may have changed, or after a second. Exact, but
+   * that tokens which another instance gives back (refund, reset) are seen up to a second late. Default: true.
+   */
+  readonly denyCache?: boolean;
+  /**
+   * Called once when Redis can no longer be asked and once when it can: for a metric or an alarm. Errors that it throws
+   * are logged.
+   */
+  readonly onAvailability?: (change: RedisAvailability) => void;
   /** Default: the console. */
   readonly logger?: RedisStorageLogger;
 }
 
 /** The server by its URL. */
-export interface RedisStorageUrl extends RedisStorageCommonOptions {
+export interface RedisStorageByUrl extends RedisStorageCommonOptions {
   /**
    * `redis://` or (TLS) `rediss://` and a host, or the path of a Unix socket. `undefined`, which is what an unset
    * variable of the environment gives, is an error and never localhost.
@@ -32,7 +49,7 @@ export interface RedisStorageUrl extends RedisStorageCommonOptions {
 }
 
 /** The server by options of ioredis, for whatever a URL cannot say. */
-export interface RedisStorageClientOptions extends RedisStorageCommonOptions {
+export interface RedisStorageByOptions extends RedisStorageCommonOptions {
   /**
    * Must name a server: `host`, `path` or `sentinels`. Queues, retries and timeouts are set by the storage, because
    * the promise to charge a decision at most once depends on them.
@@ -44,7 +61,7 @@ export interface RedisStorageClientOptions extends RedisStorageCommonOptions {
 }
 
 /** The server by a client that is connected to it, or will be. */
-export interface RedisStorageClient extends RedisStorageCommonOptions {
+export interface RedisStorageByClient extends RedisStorageCommonOptions {
   /**
    * A `Redis` of ioredis 5.11 or 6. The storage opens a connection of its own with the same options, its `keyPrefix`
    * included, but with queues, retries and timeouts as it needs them.
@@ -61,7 +78,7 @@ export interface RedisStorageClient extends RedisStorageCommonOptions {
 }
 
 /** Options of the Redis storage: exactly one of `url`, `options` and `client`. */
-export type RedisStorageOptions = RedisStorageUrl | RedisStorageClientOptions | RedisStorageClient;
+export type RedisStorageOptions = RedisStorageByUrl | RedisStorageByOptions | RedisStorageByClient;
 
 /** Options that have been checked, with the client whose connection is copied or (on request) used. */
 export interface CheckedRedisOptions {
@@ -69,17 +86,36 @@ export interface CheckedRedisOptions {
   readonly reuseConnection: boolean;
   readonly prefix: string;
   readonly deadlineMs: number;
+  readonly denyCache: boolean;
+  readonly onAvailability: ((change: RedisAvailability) => void) | undefined;
   readonly logger: RedisStorageLogger;
 }
 
-const OPTIONS = ['url', 'options', 'client', 'reuseConnection', 'prefix', 'deadlineMs', 'logger'];
+const OPTIONS = [
+  'url',
+  'options',
+  'client',
+  'reuseConnection',
+  'prefix',
+  'deadlineMs',
+  'denyCache',
+  'onAvailability',
+  'logger',
+];
 /** Visible ASCII without the braces, which would decide the slot of a cluster. */
 const PREFIX = /^[\x21-\x7a\x7c\x7e]{0,64}$/;
 
 /** The options with their defaults; nothing is connected. @throws RateLimitConfigurationError */
 export function checkedRedisOptions(options: RedisStorageOptions): CheckedRedisOptions {
   checkOptions(options, OPTIONS, WHERE);
-  const { prefix = 'rl:', deadlineMs = 50, logger = console, reuseConnection = false } = options;
+  const {
+    prefix = 'rl:',
+    deadlineMs = 50,
+    denyCache = true,
+    onAvailability,
+    logger = console,
+    reuseConnection = false,
+  } = options;
   if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {
     misconfigured(
       WHERE,
@@ -93,6 +129,12 @@ export function checkedRedisOptions(options: RedisStorageOptions): CheckedRedisO
       `deadlineMs is ${describeValue(deadlineMs)}; expected an integer from 5 to 10000`,
       'write the milliseconds that a request may wait for Redis, or leave it out for 50',
     );
+  }
+  if (typeof denyCache !== 'boolean') {
+    misconfigured(WHERE, `denyCache is ${describeValue(denyCache)}`, 'use true or false');
+  }
+  if (onAvailability !== undefined && typeof onAvailability !== 'function') {
+    misconfigured(WHERE, `onAvailability is ${describeValue(onAvailability)}; expected a function`, 'leave it out');
   }
   if (typeof logger?.warn !== 'function') {
     misconfigured(WHERE, `logger is ${describeValue(logger)}; expected an object with warn(message)`, 'leave it out');
@@ -108,5 +150,5 @@ export function checkedRedisOptions(options: RedisStorageOptions): CheckedRedisO
   for (const danger of reuseConnection ? dangersOf(client) : []) {
     logger.warn(`RedisStorage: reuseConnection with ${danger}. Set it to false, or leave out reuseConnection.`);
   }
-  return { client, reuseConnection, prefix, deadlineMs, logger };
+  return { client, reuseConnection, prefix, deadlineMs, denyCache, onAvailability, logger };
 }

@@ -1,11 +1,19 @@
 import { createHash } from 'node:crypto';
 import type { RedisClient } from './client.js';
 import consume from './consume.lua.js';
+import owe from './owe.lua.js';
 import peek from './peek.lua.js';
 import probe from './probe.lua.js';
+import type { Sent } from './question.js';
 import refund from './refund.lua.js';
-import type { Question } from './question.js';
 import state from './state.lua.js';
+
+/** What a script is given. */
+export interface Message {
+  readonly keyCount: number;
+  /** KEYS, then ARGV. */
+  readonly input: readonly string[];
+}
 
 /** A Lua script of constant text, called by its digest. */
 export class Script {
@@ -18,13 +26,19 @@ export class Script {
   /**
    * One round trip. A server that does not know the script (restarted, flushed, new) says so before it runs anything,
    * so then, and only then, it is asked again with the text; and no longer when nobody waits for the answer.
+   *
+   * @param message asked for each time it is sent, because somebody may have stopped waiting meanwhile.
    */
-  put(client: RedisClient, keyCount: number, keysAndArguments: readonly string[], question: Question): void {
-    const { sha1, text } = this;
-    client.evalsha(sha1, keyCount, ...keysAndArguments).then(question.answer, (error: unknown) => {
-      if (!isNoScript(error) || !question.isAwaited) question.fail(error);
-      else client.eval(text, keyCount, ...keysAndArguments).then(question.answer, question.fail);
+  put(client: RedisClient, message: () => Message, sent: Sent): void {
+    const { keyCount, input } = message();
+    client.evalsha(this.sha1, keyCount, ...input).then(sent.answer, (error: unknown) => {
+      if (isNoScript(error) && sent.isAwaited) this.putText(client, message(), sent);
+      else sent.fail(error);
     });
+  }
+
+  private putText(client: RedisClient, { keyCount, input }: Message, sent: Sent): void {
+    client.eval(this.text, keyCount, ...input).then(sent.answer, sent.fail);
   }
 }
 
@@ -35,4 +49,5 @@ function isNoScript(error: unknown): boolean {
 export const CONSUME = new Script(state + consume);
 export const PEEK = new Script(state + peek);
 export const REFUND = new Script(state + refund);
+export const OWE = new Script(state + owe);
 export const PROBE = probe;

@@ -1,0 +1,185 @@
+import { costUnits } from '../../core/algorithms/token-bucket.js';
+import type { Charge } from '../../core/charge.js';
+import type { StorageReply } from '../../core/storage.js';
+import type { Breaker } from './breaker.js';
+import type { DenyCache } from './deny-cache.js';
+import { messageOf } from './failures.js';
+import { Question, type Sent } from './question.js';
+import { toIntegers, malformed } from './reply.js';
+import type { Message } from './scripts.js';
+
+/** A request's charges on their way to Redis. */
+export class Decision extends Question<StorageReply> {
+  /** The call that it travels in. */
+  batch: Batch | undefined;
+
+  constructor(
+    readonly charges: readonly Charge[],
+    resolve: (reply: StorageReply) => void,
+    reject: (error: Error) => void,
+  ) {
+    super(resolve, reject);
+  }
+
+  /** Whether it asks the same of the same buckets. */
+  equals({ charges }: Decision): boolean {
+    return (
+      asksTheSame(this.charges, charges) && this.charges.every(({ subject }, i) => subject === charges[i]!.subject)
+    );
+  }
+
+  override expire(error: Error): void {
+    super.expire(error);
+    this.batch?.expire(error);
+  }
+}
+
+/** What a call is made of, and who is told of its outcome. */
+export interface BatchSurroundings {
+  readonly keyOf: (charge: Charge) => string;
+  readonly denials: DenyCache | undefined;
+  readonly breaker: Breaker;
+}
+
+/**
+ * Decisions that travel in one call of consume.lua, in the order in which they came. Those that come one after the
+ * other and are equal are one group: Redis says how many of them fit, and the first of them are the ones that do.
+ */
+export class Batch implements Sent {
+  /** Buckets that Redis is asked about. */
+  size = 0;
+  private groups: Decision[][] = [];
+  private sentMs: number | undefined;
+  private hasReturned = false;
+
+  /** @param onReturn called once, when the answers have been given or are no longer expected. */
+  constructor(
+    private readonly surroundings: BatchSurroundings,
+    private readonly onReturn: () => void,
+  ) {}
+
+  get isAwaited(): boolean {
+    return this.groups.some((group) => group.some(({ isAwaited }) => isAwaited));
+  }
+
+  add(decision: Decision): void {
+    decision.batch = this;
+    const latest = this.groups.at(-1);
+    if (latest !== undefined && latest[0]!.equals(decision)) {
+      latest.push(decision);
+    } else {
+      this.groups.push([decision]);
+      this.size += decision.charges.length;
+    }
+  }
+
+  /** KEYS and ARGV of consume.lua for those decisions that somebody still waits for; the others must not be charged. */
+  readonly message = (): Message => {
+    this.sentMs = performance.now();
+    this.groups = this.groups.map((group) => group.filter(({ isAwaited }) => isAwaited)).filter(isNotEmpty);
+    const plans: (readonly Charge[])[] = [];
+    const keys: string[] = [];
+    const calls: string[] = [];
+    for (const group of this.groups) {
+      const { charges } = group[0]!;
+      for (const charge of charges) keys.push(this.surroundings.keyOf(charge));
+      calls.push(String(planNumber(plans, charges)), String(group.length));
+    }
+    return { keyCount: keys.length, input: [...keys, String(plans.length), ...plans.flatMap(planText), ...calls] };
+  };
+
+  readonly answer = (raw: unknown): void => {
+    try {
+      this.tell(raw);
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    if (!this.hasReturned) this.surroundings.breaker.succeeded();
+    this.return();
+  };
+
+  readonly fail = (error: unknown): void => {
+    for (const group of this.groups) for (const decision of group) decision.break(error);
+    this.countFailure(error);
+    this.return();
+  };
+
+  /** One of its decisions has waited for as long as any may. */
+  expire(error: Error): void {
+    if (this.sentMs === undefined) return;
+    this.countFailure(error);
+    // The answer may never come, and others must not wait for it.
+    this.return();
+  }
+
+  /** Not what was never sent: that nothing can be sent is known elsewhere. */
+  private countFailure(error: unknown): void {
+    if (!this.hasReturned && this.sentMs !== undefined) this.surroundings.breaker.failed(messageOf(error));
+  }
+
+  private return(): void {
+    if (this.hasReturned) return;
+    this.hasReturned = true;
+    this.onReturn();
+  }
+
+  private tell(raw: unknown): void {
+    const count = this.groups.reduce((sum, [first]) => sum + 1 + first!.charges.length, 1);
+    const integers = toIntegers(raw, count);
+    const nowMicros = integers[0]!;
+    let at = 1;
+    for (const group of this.groups) {
+      const admitted = integers[at]!;
+      if (admitted > group.length) throw malformed(raw, count);
+      const { charges } = group[0]!;
+      this.tellGroup(group, admitted, nowMicros, integers.slice(at + 1, at + 1 + charges.length));
+      at += 1 + charges.length;
+    }
+  }
+
+  private tellGroup(group: readonly Decision[], admitted: number, nowMicros: number, before: readonly number[]): void {
+    const { charges } = group[0]!;
+    const reply = (taken: number, allowed: boolean): StorageReply => ({
+      allowed,
+      nowMicros,
+      debtUnits: before.map((debt, c) => debt + taken * unitsOf(charges[c]!)),
+    });
+    for (let i = 0; i < admitted; i++) group[i]!.settle(reply(i + 1, true));
+    if (admitted === group.length) return;
+    const denied = reply(admitted, false);
+    this.surroundings.denials?.remember(charges, denied, this.sentMs!);
+    for (let i = admitted; i < group.length; i++) group[i]!.settle(denied);
+  }
+}
+
+/** The number of the plan with these charges, from 1; a new one is added. Few policies are asked of one Redis, and often the same. */
+function planNumber(plans: (readonly Charge[])[], charges: readonly Charge[]): number {
+  const known = plans.findIndex((plan) => asksTheSame(plan, charges));
+  return known < 0 ? plans.push(charges) : known + 1;
+}
+
+function asksTheSame(some: readonly Charge[], others: readonly Charge[]): boolean {
+  return (
+    some.length === others.length &&
+    some.every(({ policy, cost }, i) => policy === others[i]!.policy && cost === others[i]!.cost)
+  );
+}
+
+function planText(charges: readonly Charge[]): string[] {
+  return [String(charges.length), ...charges.flatMap(chargeText)];
+}
+
+/** The four integers per charge that the scripts expect. */
+export function chargeText(charge: Charge): string[] {
+  const { capacityUnits, refillTokens, intervalMicros } = charge.policy;
+  return [String(unitsOf(charge)), String(capacityUnits), String(refillTokens), String(intervalMicros)];
+}
+
+function unitsOf({ policy, cost }: Charge): number {
+  return costUnits(policy, cost);
+}
+
+function isNotEmpty(group: readonly Decision[]): boolean {
+  return group.length > 0;
+}

@@ -1,0 +1,59 @@
+import { Batch, type BatchSurroundings, type Decision } from './batch.js';
+
+/** Buckets a call may ask about: measured at about 5 µs each, so that Redis is held for a third of a millisecond. */
+const MAX_BUCKETS = 32;
+/** Calls under way from which on more decisions wait for one to return, unless they fill a call. */
+const MAX_UNDER_WAY = 4;
+
+/**
+ * Gathers decisions into calls. Nothing waits while Redis is idle: a decision goes out when the code that asked for it
+ * has run to its end, with whatever else was asked meanwhile. While calls are under way, those gather that the event loop
+ * brings in one turn; with several under way, those that come before one returns.
+ */
+export class Batcher {
+  private open: Batch;
+  private underWay = 0;
+  private isScheduled = false;
+
+  /** @param send sends a batch or fails it, and tells it of its outcome. */
+  constructor(
+    private readonly surroundings: BatchSurroundings,
+    private readonly send: (batch: Batch) => void,
+  ) {
+    this.open = this.newBatch();
+  }
+
+  add(decision: Decision): void {
+    if (this.open.size + decision.charges.length > MAX_BUCKETS) this.flush();
+    this.open.add(decision);
+    this.schedule();
+  }
+
+  /** Sends what has gathered: what is asked next must not overtake it. */
+  flush(): void {
+    if (this.open.size === 0) return;
+    const batch = this.open;
+    this.open = this.newBatch();
+    this.underWay++;
+    this.send(batch);
+  }
+
+  private schedule(): void {
+    if (this.isScheduled || this.open.size === 0 || this.underWay >= MAX_UNDER_WAY) return;
+    this.isScheduled = true;
+    if (this.underWay === 0) process.nextTick(this.onSchedule);
+    else setImmediate(this.onSchedule);
+  }
+
+  private readonly onSchedule = (): void => {
+    this.isScheduled = false;
+    this.flush();
+  };
+
+  private newBatch(): Batch {
+    return new Batch(this.surroundings, () => {
+      this.underWay--;
+      this.schedule();
+    });
+  }
+}

@@ -1,0 +1,141 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StorageFailureError } from '../../src/core/errors.js';
+import { Policy } from '../../src/core/policy.js';
+import type { RedisAvailability } from '../../src/storage/redis/redis.options.js';
+import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
+import { RedisProxy } from '../support/redis-proxy.js';
+import { startRedis } from '../support/redis-server.mjs';
+import { eventually, plainClient } from '../support/redis-testing.js';
+
+const DEADLINE_MS = 50;
+const policy = new Policy({ capacity: 1_000_000, perSeconds: 3600 });
+const charges = [{ policy, subject: 'user:1', cost: 1 }];
+
+let server: Awaited<ReturnType<typeof startRedis>>;
+let proxy: RedisProxy;
+let storage: RedisStorage;
+let lines: string[];
+let changes: RedisAvailability[];
+
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+
+beforeEach(async () => {
+  proxy = await RedisProxy.start(server.port);
+  lines = [];
+  changes = [];
+  storage = new RedisStorage({
+    url: proxy.url,
+    deadlineMs: DEADLINE_MS,
+    logger: { warn: (line) => lines.push(line) },
+    onAvailability: (change) => changes.push(change),
+  });
+  await storage.open();
+  await consume();
+});
+
+afterEach(async () => {
+  await storage.close();
+  await proxy.stop();
+});
+
+const consume = async () => storage.consume(charges);
+
+/** How many of so many decisions, one after the other, came to nothing, and how many of them reached the server. */
+async function failuresOf(count: number): Promise<{ failed: number; sent: number }> {
+  const before = proxy.requests;
+  let failed = 0;
+  for (let i = 0; i < count; i++) {
+    await consume().catch((error: unknown) => {
+      expect(error).toBeInstanceOf(StorageFailureError);
+      failed++;
+    });
+  }
+  return { failed, sent: proxy.requests - before };
+}
+
+const isBack = () =>
+  eventually(() =>
+    consume().then(
+      () => true,
+      () => false,
+    ),
+  );
+
+test('a server that has stopped answering is asked five times, and then only by probes', async () => {
+  proxy.answers = 'keep back';
+  expect(await failuresOf(5)).toEqual({ failed: 5, sent: 5 });
+  const { failed, sent } = await failuresOf(2000);
+  expect(failed).toBe(2000);
+  // Probes come a few times a second, whatever the load.
+  expect(sent).toBeLessThan(20);
+  await expect(consume()).rejects.toThrow(
+    'Redis is not asked, because it stopped answering: Redis did not answer within 50 ms.',
+  );
+  expect(lines).toEqual([
+    'RedisStorage: Redis is away (Redis did not answer within 50 ms.). Until it is back, every limit follows its onStorageFailure.',
+  ]);
+  proxy.release();
+  await isBack();
+  expect(lines.slice(1)).toEqual(['RedisStorage: Redis is back.']);
+  expect(changes).toEqual([
+    { available: false, reason: 'Redis did not answer within 50 ms.' },
+    { available: true, reason: '' },
+  ]);
+});
+
+test('a server that freezes under load costs no more requests than are under way', async () => {
+  process.kill(server.pid, 'SIGSTOP');
+  const started = Array.from({ length: 200 }, () => consume().catch(() => 'failed'));
+  await Promise.all(started);
+  const waits: number[] = [];
+  const until = Date.now() + 1000;
+  while (Date.now() < until) {
+    const begin = performance.now();
+    await consume().catch(() => waits.push(performance.now() - begin));
+    await sleep(1);
+  }
+  process.kill(server.pid, 'SIGCONT');
+  await isBack();
+  const slow = waits.filter((wait) => wait > DEADLINE_MS / 2).length;
+  console.log(`frozen for a second: ${waits.length} decisions after those under way, ${slow} of them waited`);
+  expect(slow).toBeLessThanOrEqual(5);
+});
+
+test('a lost connection is told once, and the storage asks again as soon as there is a new one', async () => {
+  proxy.cutAll();
+  await eventually(() => lines.length > 0);
+  await isBack();
+  expect(lines).toEqual([
+    'RedisStorage: Redis is away (the server closed the connection). Until it is back, every limit follows its onStorageFailure.',
+    'RedisStorage: Redis is back.',
+  ]);
+});
+
+test('a hook that throws hurts nobody but itself', async () => {
+  await storage.close();
+  storage = new RedisStorage({
+    url: proxy.url,
+    logger: { warn: (line) => lines.push(line) },
+    onAvailability: () => {
+      throw new Error('no such gauge');
+    },
+  });
+  await storage.open();
+  proxy.cutAll();
+  await isBack();
+  expect(lines.filter((line) => line.includes('onAvailability threw: no such gauge'))).toHaveLength(2);
+});
+
+test('a full server is away until it has room again', async () => {
+  const admin = plainClient({}, server.url);
+  await admin.config('SET', 'maxmemory', '1');
+  for (let i = 0; i < 10; i++) await expect(consume()).rejects.toThrow(StorageFailureError);
+  expect(changes).toEqual([{ available: false, reason: expect.stringContaining('OOM') as string }]);
+  await admin.config('SET', 'maxmemory', '0');
+  await isBack();
+  expect(changes).toHaveLength(2);
+  await admin.quit();
+});
