@@ -129,6 +129,20 @@ test('a hook that throws hurts nobody but itself', async () => {
   expect(lines.filter((line) => line.includes('onAvailability threw: no such gauge'))).toHaveLength(2);
 });
 
+test('a server that cannot be used when the application starts is used as soon as it can be', async () => {
+  const admin = plainClient({}, server.url);
+  await admin.config('SET', 'maxmemory', '1');
+  await storage.close();
+  await storage.open();
+  expect(storage.isAvailable).toBe(false);
+  await expect(consume()).rejects.toThrow('Redis is not asked, because it stopped answering: OOM');
+  await admin.config('SET', 'maxmemory', '0');
+  await isBack();
+  expect(storage.isAvailable).toBe(true);
+  expect(lines).toEqual([expect.stringContaining('Redis is away (OOM'), 'RedisStorage: Redis is back.']);
+  await admin.quit();
+});
+
 test('a full server is away until it has room again', async () => {
   const admin = plainClient({}, server.url);
   await admin.config('SET', 'maxmemory', '1');

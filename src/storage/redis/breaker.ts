@@ -49,9 +49,17 @@ export class Breaker {
   failed(reason: string): void {
     this.inARow++;
     this.count(true);
-    if (this.isOpen) return;
     const half = this.calls >= FEWEST_CALLS && this.failedCalls >= FAILED_PART * this.calls;
     if (this.inARow >= FAILURES_IN_A_ROW || half) this.open(reason);
+  }
+
+  /** Stops asking, until probes are answered. */
+  open(reason: string): void {
+    if (this.isOpen) return;
+    this.isOpen = true;
+    this.reason = reason;
+    this.surroundings.onChange(true, reason);
+    this.probeLater();
   }
 
   /** Stops probing; as good as new afterwards. */
@@ -74,13 +82,6 @@ export class Breaker {
     }
     this.calls++;
     if (failed) this.failedCalls++;
-  }
-
-  private open(reason: string): void {
-    this.isOpen = true;
-    this.reason = reason;
-    this.surroundings.onChange(true, reason);
-    this.probeLater();
   }
 
   private probeLater(): void {

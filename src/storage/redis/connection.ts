@@ -17,7 +17,9 @@ export type Send = (client: RedisClient, sent: Sent) => void;
 export interface ConnectionEvents {
   /** @param message in place of the usual one. */
   lost(reason: string, message?: string): void;
-  /** It stands, for the first time or again. */
+  /** It stands, but the server cannot do what decisions need. */
+  unable(reason: string): void;
+  /** It stands again. */
   ready(): void;
 }
 
@@ -95,7 +97,9 @@ export class Connection {
     if (problem === undefined || this.isClosed) return;
     if (problem instanceof RateLimitConfigurationError) throw problem;
     const message = `Redis cannot be asked yet (${problem.message}). Starting without it and connecting in the background.`;
-    this.events.lost(problem.message, message);
+    // Connected, it will not become ready once more: then it has to be asked again and again.
+    if (this.client.status === 'ready') this.events.unable(problem.message);
+    else this.events.lost(problem.message, message);
   }
 
   private async findProblem(): Promise<Error | undefined> {

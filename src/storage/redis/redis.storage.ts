@@ -172,6 +172,7 @@ export class RedisStorage extends RateLimitStorage {
   private connect(): Connection {
     return new Connection(this.options, {
       lost: (reason, message) => this.availability.lost('connection', reason, message),
+      unable: (reason) => this.breaker.open(reason),
       ready: () => {
         // What went wrong went wrong on another connection.
         this.breaker.reset();
