@@ -20,32 +20,40 @@ export class HeaderWriter {
 
   /** The limits of this request and, if it is refused, how long to wait. */
   writeDecision(response: unknown, decision: Decision): void {
-    if (this.canWrite(response)) this.write(response, headerFields(decision, this.options, this.unixMicros));
+    if (canWrite(response)) this.write(response, headerFields(decision, this.options, this.unixMicros));
   }
 
   /** Of an answer 503, because the storage failed: no RateLimit fields, since stale numbers are worse than none. */
   writeUnavailable(response: unknown): void {
-    if (this.canWrite(response)) this.write(response, unavailableFields(this.options.retryAfter));
+    if (canWrite(response)) this.write(response, unavailableFields(this.options.retryAfter));
   }
 
-  /** Setting a field after the headers were sent throws, which would turn an answer that is under way into an error. */
-  private canWrite(response: unknown): boolean {
-    return response !== undefined && response !== null && !this.adapterHost.httpAdapter.isHeadersSent(response);
+  private write(response: object, fields: HeaderFields): void {
+    if (isNodes(response)) writeNodes(response, fields);
+    else this.writeWrapped(response, fields);
   }
 
-  private write(response: unknown, fields: HeaderFields): void {
-    // Past Express' own setter, which compares every name with Content-Type.
-    if (isNodes(response)) return setAll(response, fields);
+  private writeWrapped(response: object, fields: HeaderFields): void {
     const { httpAdapter } = this.adapterHost;
+    if (httpAdapter.isHeadersSent(response)) return;
     for (const [name, value] of fields) httpAdapter.setHeader(response, LOWER_CASE.get(name) ?? name, value);
   }
 }
 
-function isNodes(response: unknown): response is Pick<ServerResponse, 'setHeader'> {
-  return typeof (response as Partial<ServerResponse>).setHeader === 'function';
+function canWrite(response: unknown): response is object {
+  return typeof response === 'object' && response !== null;
 }
 
-function setAll(response: Pick<ServerResponse, 'setHeader'>, fields: HeaderFields): void {
+type NodesResponse = Pick<ServerResponse, 'setHeader' | 'headersSent'>;
+
+function isNodes(response: object): response is NodesResponse {
+  return 'setHeader' in response;
+}
+
+/** Past Express' own setter, which compares every name with Content-Type. */
+function writeNodes(response: NodesResponse, fields: HeaderFields): void {
+  // Setting a field after the headers were sent throws, which would turn an answer that is under way into an error.
+  if (response.headersSent) return;
   for (const [name, value] of fields) response.setHeader(name, value);
 }
 

@@ -9,7 +9,8 @@ jest.mock('./address.js', () => {
 });
 const parsed = jest.mocked(addressBlock);
 
-const address = (i: number): string => `203.${(i >> 16) & 0xff}.${(i >> 8) & 0xff}.${i & 0xff}`;
+const address = (i: number): string => `2001:db8:1:${(i + 1).toString(16)}:2:3:4:5`;
+const block = (i: number): string => `2001:db8:1:${(i + 1).toString(16)}::/64`;
 
 describe('AddressSubjects', () => {
   it('puts the kind in front', () => {
@@ -29,7 +30,7 @@ describe('AddressSubjects', () => {
   it('remembers two generations at most', () => {
     const subjects = new AddressSubjects(64, 100);
     for (let i = 0; i < 1000; i++) {
-      expect(subjects.of(address(i))).toBe(`ip:${address(i)}`);
+      expect(subjects.of(address(i))).toBe(`ip:${block(i)}`);
       expect(subjects.size).toBeLessThanOrEqual(200);
     }
     expect(subjects.size).toBe(200);
@@ -45,6 +46,12 @@ describe('AddressSubjects', () => {
     expect(parsed).toHaveBeenCalledTimes(1001);
   });
 
+  it('has nothing to remember of IPv4', () => {
+    const subjects = new AddressSubjects(64);
+    expect(subjects.of('203.0.113.7')).toBe('ip:203.0.113.7');
+    expect(subjects.size).toBe(0);
+  });
+
   it('does not remember what is no address', () => {
     const subjects = new AddressSubjects(64);
     for (const text of ['', 'unknown', '203.0.113', 'x'.repeat(10_000)]) expect(subjects.of(text)).toBeUndefined();
@@ -58,9 +65,10 @@ describe('AddressSubjects', () => {
     collectGarbage();
     const before = process.memoryUsage().heapUsed;
     for (let i = 0; i < 2000; i++) {
-      const header = `${' '.repeat(50_000)}203.100.${100 + (i >> 8)}.${i & 0xff}`;
-      expect(subjects.of(header.slice(50_000))).toBeDefined();
-      expect(subjects.of(`${header}:12345`.slice(50_000))).toBeDefined();
+      for (const spelled of [address(i), `[${address(i)}]:12345`]) {
+        const header = `${' '.repeat(50_000)}${spelled}`;
+        expect(subjects.of(header.slice(50_000))).toBe(`ip:${block(i)}`);
+      }
     }
     // The mock remembers what it was called with.
     parsed.mockClear();

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import { ownCopy } from '../../core/own-copy.js';
 import { RecentMap } from '../../core/recent-map.js';
 import { addressBlock } from './address.js';
@@ -5,7 +6,7 @@ import { addressBlock } from './address.js';
 const GENERATION_SIZE = 10_000;
 
 /**
- * The subject of an address, remembered, because it is needed at every request and parsing is slow. What is no address
+ * The subject of an address; that of IPv6 is remembered, because it is needed at every request and parsing is slow. What is no address
  * is not remembered, so nobody can fill this with it.
  */
 export class AddressSubjects {
@@ -20,7 +21,8 @@ export class AddressSubjects {
 
   /** `ip:` and the address block, or undefined when the text is not an address. */
   of(text: string): string | undefined {
-    return this.subjects.get(text) ?? this.find(text);
+    // Nothing to find out, and sooner made than found.
+    return isIPv4(text) ? `ip:${text}` : (this.subjects.get(text) ?? this.find(text));
   }
 
   /** Addresses remembered now. */

@@ -3,7 +3,9 @@ import type { HttpRequest } from '../subjects/subject.js';
 
 /** Whether an HTTP request is being handled. Libraries that call handlers by themselves often leave the type at `http`. */
 export function isHttp(context: ExecutionContext): boolean {
-  return context.getType() === 'http' && typeof httpRequestOf(context)?.headers === 'object';
+  if (context.getType() !== 'http') return false;
+  const request: unknown = httpRequestOf(context);
+  return typeof request === 'object' && request !== null && 'headers' in request;
 }
 
 // By index: switchToHttp would make three functions and write them to the context at every call.
