@@ -8,21 +8,31 @@ import { makeOrder } from './support/subjects.mjs';
 import { machine, printTable, thousands } from './support/table.mjs';
 import { medianOf, medianOfPairs, takeTurns } from './support/turns.mjs';
 
-const { floor, tokenBucket, nestLabThrottler, rateLimiterFlexible, rateLimiterFlexibleBlocking } = contenders;
-const PEERS = [floor, tokenBucket, nestLabThrottler, rateLimiterFlexible];
+const { floor, plainScript, tokenBucket, nestLabThrottler, rateLimiterFlexible, hitlimit } = contenders;
+const PEERS = [floor, plainScript, tokenBucket, nestLabThrottler, rateLimiterFlexible, hitlimit];
 const UNREACHED = 1_000_000;
-const ROUNDS = 15;
+const ROUNDS = 9;
+const WARM_UPS = 4;
 const CASES = [
   { title: '10 000 subjects, 64 in flight', keys: 10_000, inFlight: 64, operations: 6000 },
   { title: '10 000 subjects, 1 in flight', keys: 10_000, inFlight: 1, operations: 2000 },
-  { title: 'one subject, 64 in flight, all allowed', keys: 1, inFlight: 64, operations: 6000 },
+  { title: '10 000 subjects, 256 in flight', keys: 10_000, inFlight: 256, operations: 12_000 },
+  { title: 'one subject, 64 in flight, all allowed', keys: 1, inFlight: 64, operations: 12_000 },
+  { title: 'one subject, 256 in flight, all allowed', keys: 1, inFlight: 256, operations: 24_000 },
   {
     title: 'one subject, 64 in flight, all denied',
     keys: 1,
     inFlight: 64,
-    operations: 6000,
+    operations: 12_000,
     limits: [5],
-    peers: [...PEERS, rateLimiterFlexibleBlocking],
+    peers: [...PEERS, contenders.rateLimiterFlexibleBlocking],
+  },
+  {
+    title: '10 000 subjects, 3 limits a decision, 1 in flight',
+    keys: 10_000,
+    inFlight: 1,
+    operations: 2000,
+    limits: [UNREACHED, UNREACHED, UNREACHED],
   },
   {
     title: '10 000 subjects, 3 limits a decision, 64 in flight',
@@ -59,10 +69,10 @@ async function run({ title, keys, inFlight, operations, limits = [UNREACHED], pe
         return { name, turn: () => meter.turn(operation, operations, inFlight) };
       }),
     ),
-    ROUNDS + 1,
+    WARM_UPS + ROUNDS,
   );
-  // The first round compiles and fills.
-  for (const { turns } of results) turns.shift();
+  // The first rounds compile and fill.
+  for (const { turns } of results) turns.splice(0, WARM_UPS);
 
   const nestLab = results[peers.indexOf(nestLabThrottler)];
   printTable(

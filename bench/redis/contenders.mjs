@@ -4,7 +4,10 @@ import { createHash } from 'node:crypto';
 import nestLab from '@nest-lab/throttler-storage-redis';
 import { Redis } from 'ioredis';
 import { RateLimiterRedis, RateLimiterUnion } from 'rate-limiter-flexible';
+import { redisStore } from '@joint-ops/hitlimit/stores/redis';
 import { Policy, RateLimiter } from '../../dist/esm/index.js';
+import consume from '../../dist/esm/storage/redis/consume.lua.js';
+import state from '../../dist/esm/storage/redis/state.lua.js';
 import { RedisStorage } from '../../dist/esm/storage/redis/index.js';
 
 const SECONDS = 3600;
@@ -28,6 +31,22 @@ export async function floor({ url, limits }) {
       ? async (subject) => (await client.evalsha(digest, 1, subject, '1')) === 1
       : async (subject) => (await client.evalsha(digest, names.length, ...names.map((name) => subject + name))) === 1;
   return { name: 'EVALSHA of "return 1"', decide, close: () => client.disconnect() };
+}
+
+/** Our own script, called once per decision with nothing around it: what batching has to be measured against. */
+export async function plainScript({ url, limits }) {
+  const client = new Redis(url);
+  const script = state + consume;
+  const digest = createHash('sha1').update(script).digest('hex');
+  await client.script('LOAD', script);
+  const micros = SECONDS * 1e6;
+  const plan = ['1', limits.length, ...limits.flatMap((limit) => [micros, micros * limit, limit, 0]), '1', '1'];
+  const decide = async (subject) => {
+    const keys = limits.map((_, i) => `rl:{${subject}}limit${i}`);
+    const reply = await client.evalsha(digest, keys.length, ...keys, ...plan);
+    return reply[1] === 1 && reply[2] >= 0;
+  };
+  return { name: 'plain EVALSHA of our script', decide, close: () => client.disconnect() };
 }
 
 export async function tokenBucket({ url, limits }) {
@@ -58,6 +77,19 @@ export async function nestLabThrottler({ url, limits }) {
     return true;
   };
   return { name: '@nest-lab/throttler-storage-redis', decide, close: () => client.disconnect() };
+}
+
+/** The store alone, once per limit, as its middleware asks it. */
+export async function hitlimit({ url, limits }) {
+  const store = redisStore({ url });
+  const decide = async (subject) => {
+    for (let i = 0; i < limits.length; i++) {
+      const { count, resetAt } = await store.hit(`limit${i}:${subject}`, SECONDS * 1000, limits[i]);
+      if (count > limits[i]) return resetAt < 0;
+    }
+    return true;
+  };
+  return { name: 'hitlimit', decide, close: () => store.shutdown() };
 }
 
 /** Several limits as its union of limiters, which asks for all of them at once. */

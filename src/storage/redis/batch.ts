@@ -1,5 +1,6 @@
 import { costUnits } from '../../core/algorithms/token-bucket.js';
 import type { Charge } from '../../core/charge.js';
+import type { Policy } from '../../core/policy.js';
 import type { StorageReply } from '../../core/storage.js';
 import type { Breaker } from './breaker.js';
 import type { DenyCache } from './deny-cache.js';
@@ -76,16 +77,23 @@ export class Batch implements Sent {
   /** KEYS and ARGV of consume.lua for those decisions that somebody still waits for; the others must not be charged. */
   readonly message = (): Message => {
     this.sentMs = performance.now();
-    this.groups = this.groups.map((group) => group.filter(({ isAwaited }) => isAwaited)).filter(isNotEmpty);
+    this.dropUnawaited();
     const plans: (readonly Charge[])[] = [];
-    const keys: string[] = [];
+    const input: string[] = [];
     const calls: string[] = [];
     for (const group of this.groups) {
       const { charges } = group[0]!;
-      for (const charge of charges) keys.push(this.surroundings.keyOf(charge));
+      for (const charge of charges) input.push(this.surroundings.keyOf(charge));
       calls.push(String(planNumber(plans, charges)), String(group.length));
     }
-    return { keyCount: keys.length, input: [...keys, String(plans.length), ...plans.flatMap(planText), ...calls] };
+    const keyCount = input.length;
+    input.push(String(plans.length));
+    for (const plan of plans) {
+      input.push(String(plan.length));
+      for (const charge of plan) input.push(...chargeText(charge));
+    }
+    input.push(...calls);
+    return { keyCount, input };
   };
 
   readonly answer = (raw: unknown): void => {
@@ -122,6 +130,12 @@ export class Batch implements Sent {
     if (this.hasReturned) return;
     this.hasReturned = true;
     this.onReturn();
+  }
+
+  private dropUnawaited(): void {
+    if (this.groups.every((group) => group.every(({ isAwaited }) => isAwaited))) return;
+    const awaited = this.groups.map((group) => group.filter(({ isAwaited }) => isAwaited));
+    this.groups = awaited.filter(({ length }) => length > 0);
   }
 
   private tell(raw: unknown): void {
@@ -166,20 +180,22 @@ function asksTheSame(some: readonly Charge[], others: readonly Charge[]): boolea
   );
 }
 
-function planText(charges: readonly Charge[]): string[] {
-  return [String(charges.length), ...charges.flatMap(chargeText)];
-}
+/** Of the latest cost: most policies are only ever charged with one. */
+const texts = new WeakMap<Policy, { readonly cost: number; readonly text: readonly string[] }>();
 
 /** The four integers per charge that the scripts expect. */
-export function chargeText(charge: Charge): string[] {
-  const { capacityUnits, refillTokens, intervalMicros } = charge.policy;
-  return [String(unitsOf(charge)), String(capacityUnits), String(refillTokens), String(intervalMicros)];
+export function chargeText(charge: Charge): readonly string[] {
+  const { policy, cost } = charge;
+  let known = texts.get(policy);
+  if (known?.cost !== cost) {
+    const { capacityUnits, refillTokens, intervalMicros } = policy;
+    const text = [unitsOf(charge), capacityUnits, refillTokens, intervalMicros].map(String);
+    known = { cost, text };
+    texts.set(policy, known);
+  }
+  return known.text;
 }
 
 function unitsOf({ policy, cost }: Charge): number {
   return costUnits(policy, cost);
-}
-
-function isNotEmpty(group: readonly Decision[]): boolean {
-  return group.length > 0;
 }

@@ -11,8 +11,12 @@ export function toStorageReply(raw: unknown, count: number): StorageReply {
 /** The integers that a script replied, none of them negative. A client that was handed in may be set to give text. */
 export function toIntegers(raw: unknown, count: number): number[] {
   if (!Array.isArray(raw) || raw.length !== count) throw malformed(raw, count);
-  const integers: number[] = raw.map(toInteger);
-  if (integers.includes(-1)) throw malformed(raw, count);
+  const integers: number[] = [];
+  for (const value of raw) {
+    const integer = toInteger(value);
+    if (integer < 0) throw malformed(raw, count);
+    integers.push(integer);
+  }
   return integers;
 }
 
