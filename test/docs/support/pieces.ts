@@ -9,7 +9,7 @@ export const NAMES_OF_PIECES = [
   "import { Test } from '@nestjs/testing';",
   "import { type Bucket, type Charge, type Decision, firstOf, header, ip, type MaybePromise } from 'nestjs-token-bucket';",
   "import { MemoryStorage, RateLimit, type RateLimiter, RateLimitModule, RateLimitStorage } from 'nestjs-token-bucket';",
-  "import { StorageFailureError, type StorageReply, user } from 'nestjs-token-bucket';",
+  "import { type Owed, StorageFailureError, type StorageReply, user } from 'nestjs-token-bucket';",
   "import { RedisStorage } from 'nestjs-token-bucket/redis';",
   "import { ManualClock } from 'nestjs-token-bucket/testing';",
   'declare const app: NestExpressApplication;',
