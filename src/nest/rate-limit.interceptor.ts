@@ -24,7 +24,8 @@ export class RateLimitInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> | Promise<Observable<unknown>> {
     if (!isHttp(context)) return next.handle();
     const call = handlerCallOf(context) ?? this.unguarded(context);
-    if (call === undefined || call.intercepted) return next.handle();
+    if (call === undefined) return next.handle();
+    if (call.intercepted) return this.again(call, next);
     call.intercepted = true;
     if (call.plan.interceptor.length === 0) return this.proceed(call, context, next);
     return this.chargeOrGiveBack(call, context, next);
@@ -34,6 +35,12 @@ export class RateLimitInterceptor implements NestInterceptor {
   private unguarded(context: ExecutionContext): HandlerCall | undefined {
     const plan = this.plans.of(context.getClass(), context.getHandler());
     return plan === undefined ? undefined : rememberHandlerCall(context, plan);
+  }
+
+  /** Whoever calls us once more, by another mounting or to try again, is charged no more and told the same. */
+  private again({ refusal }: HandlerCall, next: CallHandler): Observable<unknown> {
+    if (refusal !== undefined) throw refusal;
+    return next.handle();
   }
 
   /**
@@ -47,6 +54,7 @@ export class RateLimitInterceptor implements NestInterceptor {
   ): MaybePromise<Observable<unknown>> {
     const receipts = call.decision?.receipts ?? [];
     const rethrow = async (error: unknown): Promise<never> => {
+      call.refusal = error;
       if (isOurs(error)) await this.charger.giveBack(receipts);
       throw error;
     };

@@ -11,7 +11,7 @@ export interface HandlerCall {
   decision: Decision | undefined;
   /** What our guard answered, or is about to; another mounting of it answers the same. */
   admission: boolean | Promise<boolean> | undefined;
-  /** What our guard threw; nothing that asks again gets past it. */
+  /** What our guard or interceptor threw; nothing that asks again gets past it. */
   refusal: unknown;
   /** Set when our interceptor has met this call: another mounting of it must not charge or write again. */
   intercepted: boolean;

@@ -16,6 +16,7 @@ const FAR_AHEAD_MICROS = 4_102_444_800_000_000;
 const LONG_WAIT_MICROS = 7 * 86_400_000_000;
 const OPERATIONS_AT_SCRIPT_TIME = 20_000;
 const OPERATIONS_AT_SERVER_TIME = 4000;
+const OPERATIONS_WITH_DEBTS = 5000;
 
 const client = plainClient();
 const prefixes: string[] = [];
@@ -128,6 +129,40 @@ test('at the time of a script clock memory and Redis give the same answers to th
   }
   console.log(`equivalence at script time, seed ${random.seed}: 0 differences in`, counts);
   expect(Math.min(...Object.values(counts))).toBeGreaterThan(OPERATIONS_AT_SCRIPT_TIME / 100);
+}, 120_000);
+
+test('of debts from elsewhere too, as many as come before they are paid', async () => {
+  const random = new SeededRandom(seedOfThisRun());
+  const clock = new ManualClock(FAR_AHEAD_MICROS);
+  const inMemory = new MemoryStorage({ clock });
+  const inRedis = new RedisStorage({
+    client: withScriptClock(client, clock),
+    reuseConnection: true,
+    prefix: newPrefix(),
+    deadlineMs: 10_000,
+    denyCache: false,
+  });
+  const policies = awkwardPolicies();
+  const counts = { owings: 0, allowed: 0, denied: 0 };
+  for (let operation = 0; operation < OPERATIONS_WITH_DEBTS; operation++) {
+    clock.advanceMicros(randomWaitMicros(random, random.pick(policies)));
+    const charges = randomCharges(random, policies);
+    if (random.next() < 0.2) {
+      const debts = charges.map(({ policy, subject }) => {
+        const most = random.pick([1, 7, policy.refillMicros, policy.capacityUnits]);
+        return { policy, subject, debtUnits: random.integer(1, most) };
+      });
+      inMemory.owe(debts);
+      await inRedis.owe(debts);
+      counts.owings++;
+      continue;
+    }
+    const expected = inMemory.consume(charges);
+    expect([operation, random.seed, await inRedis.consume(charges)]).toEqual([operation, random.seed, expected]);
+    counts[expected.allowed ? 'allowed' : 'denied']++;
+  }
+  console.log(`equivalence with debts, seed ${random.seed}: 0 differences in`, counts);
+  expect(Math.min(...Object.values(counts))).toBeGreaterThan(OPERATIONS_WITH_DEBTS / 100);
 }, 120_000);
 
 test('at the time of the server too', async () => {

@@ -2,6 +2,7 @@ import { describeBuckets } from './buckets.contract.js';
 import { describeDecisions } from './decisions.contract.js';
 import { describeGivingBack } from './giving-back.contract.js';
 import { describeManyCharges } from './many-charges.contract.js';
+import { describeOwing } from './owing.contract.js';
 import { Contract, type StorageHarness } from './storage-harness.js';
 
 /** What every storage promises, told in decisions. `create` gives a storage without buckets at the start of a minute. */
@@ -14,6 +15,7 @@ export function describeStorage(name: string, create: () => Promise<StorageHarne
     describeDecisions(contract);
     describeManyCharges(contract);
     describeGivingBack(contract);
+    describeOwing(contract);
     describeBuckets(contract);
   });
 }

@@ -1,6 +1,22 @@
-import { Controller, type ExecutionContext, Get, type Provider, UseGuards } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
-import { afterAuthentication, RateLimit, RateLimitModule, user } from 'nestjs-token-bucket';
+import {
+  type CallHandler,
+  Controller,
+  type ExecutionContext,
+  Get,
+  type NestInterceptor,
+  type Provider,
+  UseGuards,
+} from '@nestjs/common';
+import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import {
+  afterAuthentication,
+  RateLimit,
+  RateLimitGuard,
+  RateLimitInterceptor,
+  RateLimitModule,
+  user,
+} from 'nestjs-token-bucket';
+import { type Observable, retry } from 'rxjs';
 import { members, remaining } from './support/fields.js';
 import { LANES, makeStorage, useApps } from './support/lanes.js';
 import { as, SignInGuard } from './support/sign-in.js';
@@ -21,6 +37,12 @@ class MineController {
   @RateLimit(2, 3600, { by: afterAuthentication(tenant) })
   ours(): string {
     return 'ours';
+  }
+}
+
+class TryAgain implements NestInterceptor {
+  intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    return next.handle().pipe(retry(2));
   }
 }
 
@@ -55,6 +77,23 @@ describe.each(LANES)('Limits by user on $platform with $storage', ({ platform, s
       const refused = await get('/mine', HOME, as('ada'));
       expect(refused.status).toBe(429);
       expect(Number(refused.headers.get('Retry-After'))).toBeGreaterThan(1700);
+    });
+
+    it('hold for whoever tries again in an interceptor around ours', async () => {
+      const { get } = await start({
+        platform,
+        imports: [RateLimitModule.forRoot({ storage: makeStorage(storage), global: false })],
+        controllers: [controller],
+        providers: [
+          { provide: APP_GUARD, useExisting: RateLimitGuard },
+          ...providers,
+          { provide: APP_INTERCEPTOR, useClass: TryAgain },
+          { provide: APP_INTERCEPTOR, useExisting: RateLimitInterceptor },
+        ],
+      });
+      const statuses: number[] = [];
+      for (let i = 0; i < 4; i++) statuses.push((await get('/mine', HOME, as('ada'))).status);
+      expect(statuses).toEqual([200, 200, 429, 429]);
     });
 
     it('keep users of one address apart', async () => {

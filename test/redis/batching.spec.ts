@@ -1,8 +1,11 @@
 import type { Charge } from '../../src/core/charge.js';
+import type { StorageFailureError } from '../../src/core/errors.js';
 import { Policy } from '../../src/core/policy.js';
 import type { StorageReply } from '../../src/core/storage.js';
 import { MemoryStorage } from '../../src/storage/memory/memory.storage.js';
 import type { RedisClient } from '../../src/storage/redis/client.js';
+import { Batch, Decision } from '../../src/storage/redis/batch.js';
+import { Breaker } from '../../src/storage/redis/breaker.js';
 import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { awkwardPolicies } from '../support/redis-policies.js';
@@ -133,10 +136,36 @@ describe('a call', () => {
   });
 
   test('leaves out whoever waits no longer', async () => {
-    const { storage: impatient, calls: itsCalls } = observed(new ManualClock(FAR_AHEAD_MICROS));
-    await impatient.close();
-    await expect(ask(impatient, three, 'user:1')).rejects.toThrow('is closed');
-    expect(itsCalls).toEqual([]);
+    const batch = new Batch(
+      {
+        keyOf: ({ subject }) => subject,
+        denials: undefined,
+        breaker: new Breaker({ probe: () => Promise.resolve(), onChange: () => {} }),
+        deadlineMs: 50,
+      },
+      () => {},
+    );
+    const settled: unknown[] = [];
+    const decisions = ['a', 'a', 'b', 'c'].map((subject, i) => {
+      const charges = [{ policy: three, subject, cost: 1 }];
+      return new Decision(
+        charges,
+        (reply) => settled.push([i, reply.allowed]),
+        (error) => settled.push([i, error.message, (error as StorageFailureError).isUncharged]),
+      );
+    });
+    for (const decision of decisions) batch.add(decision);
+    decisions[0]!.expire(new Error('too late'));
+    decisions[2]!.expire(new Error('too late'));
+    const { keyCount, input } = batch.message();
+    expect([keyCount, input.slice(0, 2), input.slice(-4)]).toEqual([2, ['a', 'c'], ['1', '1', '1', '1']]);
+    batch.answer([7, 1, 0, 0, 0]);
+    expect(settled).toEqual([
+      [0, 'too late', true],
+      [2, 'too late', true],
+      [1, true],
+      [3, false],
+    ]);
   });
 
   test('is overtaken by nothing that is asked later', async () => {

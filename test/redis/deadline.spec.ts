@@ -78,10 +78,12 @@ describe('a watched question', () => {
     const timers: NodeJS.Timeout[] = [];
     const contexts: (string | undefined)[] = [];
     const real = setTimeout;
-    const spy = jest.spyOn(globalThis, 'setTimeout').mockImplementation(((run: () => void, delayMs: number) => {
-      contexts.push(requests.getStore());
-      return timers[timers.push(real(run, delayMs)) - 1]!;
-    }) as typeof setTimeout);
+    const spy = jest
+      .spyOn(jest.requireActual<typeof import('node:timers')>('node:timers'), 'setTimeout')
+      .mockImplementation(((run: () => void, delayMs: number) => {
+        contexts.push(requests.getStore());
+        return timers[timers.push(real(run, delayMs)) - 1]!;
+      }) as typeof setTimeout);
     const deadline = new Deadline(1000);
     await requests.run('a request', () =>
       Promise.all(Array.from({ length: 100 }, () => ask(deadline, (question) => setImmediate(question.answer, 1)))),

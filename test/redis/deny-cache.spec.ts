@@ -17,7 +17,7 @@ const FAR_AHEAD_MICROS = 4_102_444_800_000_000;
 const policies = awkwardPolicies();
 
 describe('an answer that is given without asking', () => {
-  /** A server and an instance whose clocks have nothing to do with each other but that they run alike. */
+  /** A server and an instance whose clocks have nothing to do with each other but that they run nearly alike. */
   class Network {
     readonly server = new ManualClock(FAR_AHEAD_MICROS);
     readonly storage = new MemoryStorage({ clock: this.server });
@@ -25,7 +25,8 @@ describe('an answer that is given without asking', () => {
     private localMs = 1000;
 
     pass(micros: number): void {
-      this.server.advanceMicros(micros);
+      // As fast as a clock that is being set right may run.
+      this.server.advanceMicros(Math.round(micros * 1.0005));
       this.localMs += micros / 1000;
     }
 
@@ -75,8 +76,8 @@ describe('an answer that is given without asking', () => {
     }
     console.log(`deny cache, seed ${random.seed}: ${answered} answers, at most ${longestExtraMicros} µs too long`);
     expect(answered).toBeGreaterThan(5000);
-    // What it takes an answer to come back.
-    expect(longestExtraMicros).toBeLessThanOrEqual(50_001);
+    // What it takes an answer to come back, and how much faster the clock of the server ran in a second.
+    expect(longestExtraMicros).toBeLessThanOrEqual(50_600);
   });
 
   const policy = new Policy({ capacity: 2, perSeconds: 60 });
@@ -126,6 +127,29 @@ describe('an answer that is given without asking', () => {
     const { bySubject } = network.cache as unknown as { bySubject: { size: number } };
     expect(bySubject.size).toBeLessThanOrEqual(20_000);
   });
+});
+
+test('nothing that was denied before a reset is denied because of it afterwards', async () => {
+  const client = plainClient();
+  const prefix = uniquePrefix();
+  const storage = new RedisStorage({ client, prefix, deadlineMs: 5000 });
+  const policy = new Policy({ capacity: 2, perSeconds: 3600 });
+  const charges = [{ policy, subject: 'user:1', cost: 1 }];
+  await storage.open();
+  for (let i = 0; i < 20; i++) {
+    for (let used = 0; used < 3; used++) await storage.consume(charges);
+    storage.close().catch(() => {});
+    await storage.open();
+    // In one turn: the first is denied, the reset comes after it.
+    const denied = Promise.resolve(storage.consume(charges));
+    await storage.reset(charges);
+    expect((await denied).allowed).toBe(false);
+    expect(await storage.consume(charges)).toMatchObject({ allowed: true });
+    await storage.reset(charges);
+  }
+  await storage.close();
+  await deleteUnder(client, prefix);
+  await client.quit();
 });
 
 describe('an abuser with twenty times the rate', () => {

@@ -53,11 +53,6 @@ describe('the options of RedisStorage', () => {
     expect(messageOf(options)).toMatch(/^new RedisStorage: .* Remedy: .+\.$/s);
   });
 
-  test('a cluster is refused rather than half supported', () => {
-    const client = Object.assign(new Redis({ lazyConnect: true }), { isCluster: true });
-    expect(messageOf({ client })).toMatch(/client is a Cluster/);
-  });
-
   test.each([
     'user:s3cret@redis.example:6379',
     'http://user:s3cret@redis.example',

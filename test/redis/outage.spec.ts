@@ -114,19 +114,43 @@ test('a lost connection is told once, and the storage asks again as soon as ther
   ]);
 });
 
+test('what was in the way when the storage was closed is not in the way when it is opened again', async () => {
+  proxy.cutAll();
+  await eventually(() => !storage.isAvailable);
+  await storage.close();
+  await storage.open();
+  expect(storage.isAvailable).toBe(true);
+
+  proxy.answers = 'keep back';
+  await failuresOf(5);
+  const late = Array.from({ length: 10 }, () => consume().catch(() => 'failed'));
+  expect(storage.isAvailable).toBe(false);
+  await storage.close();
+  await Promise.all(late);
+  const told = lines.length;
+  proxy.release();
+  await storage.open();
+  expect(storage.isAvailable).toBe(true);
+  await consume();
+  expect(lines).toHaveLength(told);
+});
+
 test('a hook that throws hurts nobody but itself', async () => {
   await storage.close();
   storage = new RedisStorage({
     url: proxy.url,
     logger: { warn: (line) => lines.push(line) },
-    onAvailability: () => {
-      throw new Error('no such gauge');
+    onAvailability: ({ available }) => {
+      if (available) throw new Error('no such gauge');
+      return Promise.reject(new Error('no such gauge'));
     },
   });
   await storage.open();
   proxy.cutAll();
   await isBack();
-  expect(lines.filter((line) => line.includes('onAvailability threw: no such gauge'))).toHaveLength(2);
+  const complaints = () => lines.filter((line) => line.includes('onAvailability threw: no such gauge'));
+  await eventually(() => complaints().length === 2);
+  expect(storage.isAvailable).toBe(true);
 });
 
 test('a server that cannot be used when the application starts is used as soon as it can be', async () => {

@@ -1,15 +1,26 @@
 import { createServer, connect, type Server, type Socket } from 'node:net';
 
+/** What the proxy does with what clients send. */
+export type Questions = 'pass on' | 'drop';
 /** What the proxy does with what the server answers. */
-export type Answers = 'pass on' | 'cut' | 'keep back';
+export type Answers = 'pass on' | 'cut' | 'keep back' | 'drop';
+/** What becomes of a new connection: half-open, it is accepted and never hears anything. */
+export type Newcomers = 'join' | 'half-open' | 'reset';
 
-/** A wire between a client and Redis that can be cut after a request has reached the server. */
+/** A wire between clients and Redis that can be slow, silent, cut after a request has reached the server, or torn. */
 export class RedisProxy {
   /** Connections that clients have made so far. */
   connections = 0;
   /** Pieces of data that clients have sent so far; one per request where requests are small and far between. */
   requests = 0;
+  questions: Questions = 'pass on';
   answers: Answers = 'pass on';
+  newcomers: Newcomers = 'join';
+  /** Milliseconds that data takes on its way; what was sent before arrives before. */
+  questionDelayMs = 0;
+  answerDelayMs = 0;
+  /** Is shown what clients send. */
+  onRequest: (data: Buffer) => void = () => {};
   private readonly sockets = new Set<Socket>();
   private readonly keptBack: (() => void)[] = [];
 
@@ -24,27 +35,43 @@ export class RedisProxy {
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('no port');
     const proxy = new RedisProxy(server, `redis://127.0.0.1:${address.port}`);
-    server.on('connection', (client) => proxy.join(client, connect(targetPort, '127.0.0.1')));
+    server.on('connection', (client) => proxy.welcome(client, targetPort));
     return proxy;
   }
 
-  private join(client: Socket, redis: Socket): void {
+  private welcome(client: Socket, targetPort: number): void {
     this.connections++;
-    for (const socket of [client, redis]) {
-      this.sockets.add(socket);
-      socket.on('error', () => {});
-    }
+    this.keep(client);
+    if (this.newcomers === 'join') this.join(client, connect(targetPort, '127.0.0.1'));
+    else if (this.newcomers === 'reset') client.resetAndDestroy();
+    else client.on('data', (request) => this.note(request));
+  }
+
+  private join(client: Socket, redis: Socket): void {
+    this.keep(redis);
     client.on('close', () => redis.destroy());
     redis.on('close', () => client.destroy());
+    const [toRedis, toClient] = [delayed(), delayed()];
     client.on('data', (request) => {
-      this.requests++;
-      redis.write(request);
+      this.note(request);
+      if (this.questions === 'pass on') toRedis(this.questionDelayMs, () => redis.write(request));
     });
     redis.on('data', (answer) => {
-      if (this.answers === 'pass on') client.write(answer);
+      if (this.answers === 'pass on') toClient(this.answerDelayMs, () => client.write(answer));
       if (this.answers === 'cut') client.destroy();
       if (this.answers === 'keep back') this.keptBack.push(() => void client.write(answer));
     });
+  }
+
+  private keep(socket: Socket): void {
+    this.sockets.add(socket);
+    socket.on('error', () => {});
+    socket.on('close', () => this.sockets.delete(socket));
+  }
+
+  private note(request: Buffer): void {
+    this.requests++;
+    this.onRequest(request);
   }
 
   /** Passes on what was kept back, and all that comes from now on. */
@@ -53,9 +80,24 @@ export class RedisProxy {
     for (const passOn of this.keptBack.splice(0)) passOn();
   }
 
+  /** No more faults on what comes from now on; connections that are half-open stay so. */
+  heal(): void {
+    this.questions = 'pass on';
+    this.newcomers = 'join';
+    this.questionDelayMs = 0;
+    this.answerDelayMs = 0;
+    this.release();
+  }
+
   /** Ends every connection; new ones can be made. */
   cutAll(): void {
     for (const socket of this.sockets) socket.destroy();
+    this.sockets.clear();
+  }
+
+  /** Tears every connection: a RST instead of a FIN. */
+  resetAll(): void {
+    for (const socket of this.sockets) socket.resetAndDestroy();
     this.sockets.clear();
   }
 
@@ -63,4 +105,17 @@ export class RedisProxy {
     for (const socket of this.sockets) socket.destroy();
     await new Promise((resolve) => this.server.close(resolve));
   }
+}
+
+/** Does things so many milliseconds later, never one before another that was to be done before it. */
+function delayed(): (delayMs: number, action: () => void) => void {
+  const waiting: (() => void)[] = [];
+  return (delayMs, action) => {
+    if (delayMs === 0 && waiting.length === 0) {
+      action();
+      return;
+    }
+    waiting.push(action);
+    setTimeout(() => waiting.shift()!(), delayMs).unref();
+  };
 }

@@ -1,4 +1,3 @@
-import { costUnits } from '../../core/algorithms/token-bucket.js';
 import type { Bucket, Charge } from '../../core/charge.js';
 import { StorageFailureError } from '../../core/errors.js';
 import type { Policy } from '../../core/policy.js';
@@ -46,9 +45,12 @@ export class OutageStorage extends RateLimitStorage {
   }
 
   override consume(charges: readonly Charge[]): MaybePromise<StorageReply> {
-    // Without asking, which would make an error for every request.
-    if (!this.isAvailable && this.canDecide(charges)) return this.decide(charges, true);
-    if (this.owed.size > 0) this.carryBack(charges);
+    if (!this.isAvailable) {
+      // Without asking, which would make an error for every request.
+      if (this.canDecide(charges)) return this.decide(charges, true);
+    } else if (this.owed.size > 0) {
+      this.carryBack(charges);
+    }
     try {
       const reply = this.storage.consume(charges);
       return reply instanceof Promise ? this.orDecide(reply, charges) : reply;
@@ -121,26 +123,36 @@ export class OutageStorage extends RateLimitStorage {
   /** Sent before the decision, so that it counts: what the storage is owed of these buckets, as far as it still is. */
   private carryBack(charges: readonly Charge[]): void {
     const debts: Owed[] = [];
+    const owed: Owed[] = [];
     for (const charge of charges) {
       const share = this.shares.of(charge);
       const units = this.owed.peek([share]).debtUnits[0]!;
-      if (units === 0) continue;
       const { policy, subject } = charge;
-      const debtUnits = Math.floor((units / costUnits(share.policy, 1)) * costUnits(policy, 1));
-      debts.push({ policy, subject, debtUnits: Math.min(debtUnits, policy.capacityUnits) });
+      const debtUnits = Math.min(inUnitsOf(policy, units, share.policy), policy.capacityUnits);
+      if (debtUnits === 0) continue;
+      debts.push({ policy, subject, debtUnits });
+      owed.push({ policy: share.policy, subject, debtUnits: units });
     }
     if (debts.length === 0) return;
     this.owed.reset(debts);
-    // Once only: an answer that is lost may have been charged, and nobody is charged twice.
+    // Once only: what failed may have been charged, and nobody is charged twice; unless it certainly has not been.
+    const afterFailure = (error: unknown): void => {
+      if (error instanceof StorageFailureError && error.isUncharged) this.owed.owe(owed);
+    };
     try {
       const carried = this.storage.owe(debts);
-      if (carried instanceof Promise) carried.catch(() => {});
-    } catch {
-      // As above.
+      if (carried instanceof Promise) carried.catch(afterFailure);
+    } catch (error) {
+      afterFailure(error);
     }
   }
 
   private modeOf({ onStorageFailure }: Policy): StorageFailureMode {
     return onStorageFailure ?? this.options.onStorageFailure;
   }
+}
+
+/** Debt of a bucket of one policy in units of another, whole ones: the products can pass 2^53. */
+function inUnitsOf(policy: Policy, units: number, { refillMicros }: Policy): number {
+  return Number((BigInt(units) * BigInt(policy.refillMicros)) / BigInt(refillMicros));
 }

@@ -2,6 +2,9 @@ import type { Charge } from '../../core/charge.js';
 import { Policy } from '../../core/policy.js';
 import { MAX_CAPACITY_UNITS, MAX_PERIOD_SECONDS } from '../../core/policy-checks.js';
 
+/** Shares that are kept of one policy: one per cost that is more than the share, and one for all others. */
+const MOST_SHARES = 1000;
+
 /**
  * What one of several instances may give out by itself while nobody counts for all: of a policy of capacity C and rate r
  * among N instances a bucket of ⌊C/N⌋ and r/N, but never so small that the charge would not fit. So all of them together
@@ -21,6 +24,8 @@ export class Shares {
     if (shares === undefined) this.byPolicy.set(policy, (shares = new Map<number, Policy>()));
     let share = shares.get(capacity);
     if (share === undefined) {
+      // Costs that code computes may be as many as there are numbers; made anew, a share reads its bucket as before.
+      if (shares.size >= MOST_SHARES) shares.clear();
       share = this.make(policy, capacity);
       shares.set(capacity, share);
     }
@@ -33,7 +38,11 @@ export class Shares {
   }
 
   private make({ name, place, refillTokens, refillMicros }: Policy, capacity: number): Policy {
-    const [tokens, seconds] = rate(BigInt(refillTokens) * 1_000_000n, BigInt(refillMicros) * BigInt(this.instances));
+    const [tokens, seconds] = rate(
+      BigInt(refillTokens) * MICROS,
+      BigInt(refillMicros) * BigInt(this.instances),
+      BigInt(capacity),
+    );
     const definition = { name, place, capacity, refillTokens: Number(tokens), refillSeconds: Number(seconds) };
     const share = new Policy(definition, `share of one of ${this.instances} instances`);
     this.made.add(share);
@@ -41,13 +50,41 @@ export class Shares {
   }
 }
 
-/** The rate in numbers that a policy may have; one that is too slow or too fine is rounded up. */
-function rate(tokens: bigint, seconds: bigint): [tokens: bigint, seconds: bigint] {
+const MICROS = 1_000_000n;
+const MOST_UNITS = BigInt(MAX_CAPACITY_UNITS);
+const LONGEST_PERIOD = BigInt(MAX_PERIOD_SECONDS);
+
+/**
+ * The rate in numbers that a policy of this capacity may have; one that is too slow or too fine for that is rounded up,
+ * by less than a token in 366 days or the capacity in seven years.
+ */
+function rate(tokens: bigint, seconds: bigint, capacity: bigint): [tokens: bigint, seconds: bigint] {
   const divisor = greatestCommonDivisor(tokens, seconds);
   const reduced: [bigint, bigint] = [tokens / divisor, seconds / divisor];
-  if (reduced[0] <= BigInt(MAX_CAPACITY_UNITS) && reduced[1] <= BigInt(MAX_PERIOD_SECONDS)) return reduced;
-  const period = seconds > tokens ? BigInt(MAX_PERIOD_SECONDS) : 1n;
-  return [(tokens * period + seconds - 1n) / seconds, period];
+  if (fits(...reduced, capacity)) return reduced;
+  // A token may have so many units, of which there are as many as microseconds in the period, or a fraction of them.
+  const mostUnits = MOST_UNITS / capacity;
+  if (mostUnits >= MICROS) {
+    const period = least(mostUnits / MICROS, LONGEST_PERIOD, (MOST_UNITS * seconds) / tokens);
+    return [quotientUp(tokens * period, seconds), period];
+  }
+  const step = quotientUp(MICROS, mostUnits);
+  let divisorOfSecond = 1n;
+  while (divisorOfSecond < step) divisorOfSecond *= 10n;
+  return [quotientUp(tokens, seconds * divisorOfSecond) * divisorOfSecond, 1n];
+}
+
+function fits(tokens: bigint, seconds: bigint, capacity: bigint): boolean {
+  const unitsPerToken = (seconds * MICROS) / greatestCommonDivisor(tokens, seconds * MICROS);
+  return tokens <= MOST_UNITS && seconds <= LONGEST_PERIOD && capacity * unitsPerToken <= MOST_UNITS;
+}
+
+function quotientUp(dividend: bigint, divisor: bigint): bigint {
+  return (dividend + divisor - 1n) / divisor;
+}
+
+function least(...numbers: readonly bigint[]): bigint {
+  return numbers.reduce((a, b) => (a < b ? a : b));
 }
 
 function greatestCommonDivisor(a: bigint, b: bigint): bigint {

@@ -1,5 +1,6 @@
 import { costUnits } from '../../core/algorithms/token-bucket.js';
 import type { Charge } from '../../core/charge.js';
+import { StorageTimeoutError } from '../../core/errors.js';
 import type { Policy } from '../../core/policy.js';
 import type { StorageReply } from '../../core/storage.js';
 import type { Breaker } from './breaker.js';
@@ -30,7 +31,8 @@ export class Decision extends Question<StorageReply> {
   }
 
   override expire(error: Error): void {
-    super.expire(error);
+    // One that was never sent will not be.
+    super.expire(this.batch?.isSent === true ? error : new StorageTimeoutError(error.message, { isUncharged: true }));
     this.batch?.expire(error);
   }
 }
@@ -40,6 +42,9 @@ export interface BatchSurroundings {
   readonly keyOf: (charge: Charge) => string;
   readonly denials: DenyCache | undefined;
   readonly breaker: Breaker;
+  readonly deadlineMs: number;
+  /** Takes over the decisions of a call that failed, if each can be asked by itself; false when it cannot. */
+  readonly askAlone?: (decisions: readonly Decision[], error: unknown) => boolean;
 }
 
 /**
@@ -58,6 +63,10 @@ export class Batch implements Sent {
     private readonly surroundings: BatchSurroundings,
     private readonly onReturn: () => void,
   ) {}
+
+  get isSent(): boolean {
+    return this.sentMs !== undefined;
+  }
 
   get isAwaited(): boolean {
     return this.groups.some((group) => group.some(({ isAwaited }) => isAwaited));
@@ -108,22 +117,34 @@ export class Batch implements Sent {
   };
 
   readonly fail = (error: unknown): void => {
+    if (this.isTakenOver(error)) return;
     for (const group of this.groups) for (const decision of group) decision.break(error);
-    this.countFailure(error);
-    this.return();
+    this.returnFailed(error);
   };
 
-  /** One of its decisions has waited for as long as any may. */
+  /** One of its decisions has waited for as long as any may; not always for the server. */
   expire(error: Error): void {
-    if (this.sentMs === undefined) return;
-    this.countFailure(error);
+    if (this.sentMs === undefined || performance.now() - this.sentMs < this.surroundings.deadlineMs / 2) return;
     // The answer may never come, and others must not wait for it.
-    this.return();
+    this.returnFailed(error);
   }
 
-  /** Not what was never sent: that nothing can be sent is known elsewhere. */
-  private countFailure(error: unknown): void {
-    if (!this.hasReturned && this.sentMs !== undefined) this.surroundings.breaker.failed(messageOf(error));
+  private isTakenOver(error: unknown): boolean {
+    const { askAlone } = this.surroundings;
+    if (askAlone === undefined || this.size < 2 || this.sentMs === undefined) return false;
+    const awaited = this.groups.flat().filter(({ isAwaited }) => isAwaited);
+    if (!askAlone(awaited, error)) return false;
+    this.return();
+    return true;
+  }
+
+  /** What was never sent is no failure of the server: that nothing can be sent is known elsewhere. */
+  private returnFailed(error: unknown): void {
+    const isNews = !this.hasReturned && this.sentMs !== undefined;
+    this.return();
+    if (!isNews) return;
+    const waiting = this.groups.reduce((sum, group) => sum + group.length, 0);
+    this.surroundings.breaker.failed(messageOf(error), waiting);
   }
 
   private return(): void {

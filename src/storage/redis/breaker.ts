@@ -1,6 +1,6 @@
 import { outsideRequests } from '../outside-requests.js';
 
-/** Failures in a row that open it. */
+/** Who waited in vain, without anybody being answered in between, that opens it: however many of them shared a call. */
 const FAILURES_IN_A_ROW = 5;
 /** Or this part of so many calls within so long: a server that answers every other call is as good as none. */
 const FAILED_PART = 0.5;
@@ -19,6 +19,8 @@ export interface BreakerSurroundings {
   readonly onChange: (isOpen: boolean, reason: string) => void;
   /** From 0 to 1, so that instances do not probe in step. Default: Math.random. */
   readonly random?: () => number;
+  /** The longest time to the next probe in milliseconds. Default: 5000. */
+  readonly longestPauseMs?: number;
 }
 
 /**
@@ -29,6 +31,7 @@ export class Breaker {
   isOpen = false;
   /** What made it open. */
   reason = '';
+  private isStopped = false;
   private inARow = 0;
   private calls = 0;
   private failedCalls = 0;
@@ -45,9 +48,9 @@ export class Breaker {
     this.count(false);
   }
 
-  /** None came in time, or an error came instead. */
-  failed(reason: string): void {
-    this.inARow++;
+  /** None came in time, or an error came instead, to so many who waited for it. */
+  failed(reason: string, waiting = 1): void {
+    this.inARow += waiting;
     this.count(true);
     const half = this.calls >= FEWEST_CALLS && this.failedCalls >= FAILED_PART * this.calls;
     if (this.inARow >= FAILURES_IN_A_ROW || half) this.open(reason);
@@ -55,16 +58,23 @@ export class Breaker {
 
   /** Stops asking, until probes are answered. */
   open(reason: string): void {
-    if (this.isOpen) return;
+    if (this.isOpen || this.isStopped) return;
     this.isOpen = true;
     this.reason = reason;
-    this.surroundings.onChange(true, reason);
     this.probeLater();
+    this.surroundings.onChange(true, reason);
+  }
+
+  /** Stops probing, and ignores what is still to come of earlier calls; until {@link reset}. */
+  stop(): void {
+    this.reset();
+    this.isStopped = true;
   }
 
   /** Stops probing; as good as new afterwards. */
   reset(): void {
     clearTimeout(this.timer);
+    this.isStopped = false;
     this.isOpen = false;
     this.inARow = 0;
     this.calls = 0;
@@ -102,7 +112,7 @@ export class Breaker {
     if (!this.isOpen || timer !== this.timer) return;
     if (!isGood) {
       this.goodProbes = 0;
-      this.pauseMs = Math.min(2 * this.pauseMs, LONGEST_PAUSE_MS);
+      this.pauseMs = Math.min(2 * this.pauseMs, this.surroundings.longestPauseMs ?? LONGEST_PAUSE_MS);
     } else if (++this.goodProbes >= GOOD_PROBES) {
       this.reset();
       this.surroundings.onChange(false, '');

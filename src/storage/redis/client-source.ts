@@ -1,27 +1,30 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { describeValue, misconfigured } from '../../core/errors.js';
 import type { RedisClient } from './client.js';
+import { checkedCluster, fromClusterNodes, type RedisClusterNodes } from './cluster-client.js';
 
-/** Where Redis is, as the user said it: exactly one of the three. */
+/** Where Redis is, as the user said it: exactly one of the four. */
 export interface ClientSource {
   readonly url?: unknown;
   readonly options?: RedisOptions;
   readonly client?: RedisClient;
+  readonly cluster?: RedisClusterNodes;
 }
 
 /** The place that messages about the options name. */
 export const WHERE = 'new RedisStorage';
-const SOURCES = ['url', 'options', 'client'] as const;
+const SOURCES = ['url', 'options', 'client', 'cluster'] as const;
 const URL_REMEDY =
   'set it to where Redis is, such as "redis://user:password@redis.example:6379/0"; is the variable of the environment set?';
 
 /** A client of that server which has not connected, or the one that was handed in. @throws RateLimitConfigurationError */
 export function clientFrom(source: ClientSource): RedisClient {
-  const { url, options, client } = source;
+  const { url, options, client, cluster } = source;
   const given = SOURCES.filter((name) => source[name] !== undefined);
   if (given.length > 1) misconfigured(WHERE, `${given.join(' and ')} stand side by side`, 'say once where Redis is');
   if (client !== undefined) return handedIn(client);
   if (options !== undefined) return fromOptions(options);
+  if (cluster !== undefined) return fromClusterNodes(cluster, WHERE);
   if ('url' in source) return fromUrl(url);
   const named = SOURCES.find((name) => name in source);
   return misconfigured(
@@ -79,14 +82,11 @@ function handedIn(client: RedisClient): RedisClient {
   if (typeof client?.evalsha !== 'function' || typeof client.duplicate !== 'function') {
     misconfigured(
       WHERE,
-      `client is ${describeClient(client)}; expected a Redis of ioredis`,
-      'pass new Redis(…), or a url',
+      `client is ${describeClient(client)}; expected a Redis or Cluster of ioredis`,
+      'pass new Redis(…), new Cluster(…), or a url',
     );
   }
-  if (client.isCluster === true) {
-    misconfigured(WHERE, 'client is a Cluster', 'pass a Redis of a single server or of Sentinel, or a url');
-  }
-  return client;
+  return client.isCluster === true ? checkedCluster(client, WHERE) : client;
 }
 
 /** A client holds the password too, so no more than its class is told. */

@@ -1,5 +1,5 @@
 /**
- * What the storage needs of a client. Every `Redis` of ioredis 5.11 and 6 fits, and so do its forks: the type is
+ * What the storage needs of a client. Every `Redis` and `Cluster` of ioredis 5.11 and 6 fits, and so do forks: the type is
  * structural, so that it does not matter which copy of which version a client comes from.
  */
 export interface RedisClient {
@@ -31,14 +31,14 @@ const LONGEST_RETRY_DELAY_MS = 2000;
  * How the storage sets its own connections. No command is kept for later or sent twice: a decision is charged at most
  * once, and a failure is known at once. The rest notices a dead server soon and comes back without a stampede.
  */
-export function connectionProfile(deadlineMs: number): object {
+export function connectionProfile(deadlineMs: number) {
   return {
     lazyConnect: true,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     // A server that became a replica refuses writes for ever: connect anew, to whoever is the master now.
-    reconnectOnError: (error: Error): boolean => error.message.startsWith('READONLY'),
+    reconnectOnError: (error: Error): boolean => error.message.includes('READONLY'),
     retryStrategy: retryDelayMs,
     connectTimeout: CONNECT_TIMEOUT_MS,
     socketTimeout: Math.max(SILENCE_LIMIT_MS, 2 * deadlineMs),

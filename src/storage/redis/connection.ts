@@ -1,6 +1,7 @@
-import { RateLimitConfigurationError } from '../../core/errors.js';
+import { RateLimitConfigurationError, StorageFailureError } from '../../core/errors.js';
 import { outsideRequests } from '../outside-requests.js';
 import { CONNECT_TIMEOUT_MS, connectionProfile, DISCONNECT_TIMEOUT_MS, type RedisClient } from './client.js';
+import { duplicateCluster } from './cluster-client.js';
 import { misconfiguration, toError } from './failures.js';
 import { probeKey } from './key.js';
 import type { Sent } from './question.js';
@@ -36,10 +37,10 @@ export class Connection {
     private readonly options: CheckedRedisOptions,
     private readonly events: ConnectionEvents,
   ) {
-    const { client, reuseConnection, deadlineMs } = options;
-    this.client = reuseConnection ? client : client.duplicate(connectionProfile(deadlineMs));
+    this.client = options.reuseConnection ? options.client : duplicate(options);
     // Unheard, ioredis would print every failed attempt to connect.
     this.client.on('error', this.onError);
+    this.client.on('node error', this.onError);
     this.client.on('ready', this.onReady);
     this.client.on('close', this.onClose);
     this.opened = outsideRequests(() => this.open());
@@ -55,17 +56,17 @@ export class Connection {
     const { client } = this;
     // A connection of the user's is taken as it is: what to do while it is down is the business of its client.
     if (client.status !== 'ready' && !this.options.reuseConnection) {
-      sent.fail(this.latestError ?? new Error(`the connection is "${client.status}"`));
+      sent.fail(notSent(this.latestError ?? new Error(`the connection is "${client.status}"`)));
     } else if (sent.isAwaited) {
       send(client, sent);
     } else {
-      sent.fail(new Error('it came too late to be sent'));
+      sent.fail(notSent(new Error('it came too late to be sent')));
     }
   }
 
   /** Asks for something that takes nothing and needs all that decisions need. */
-  probe(): Promise<unknown> {
-    return this.client.eval(PROBE, 1, probeKey(this.options.prefix));
+  probe(subject?: string): Promise<unknown> {
+    return this.client.eval(PROBE, 1, probeKey(this.options.prefix, subject));
   }
 
   /** Lets go: a connection of our own is closed after the answers it owes, or soon without them. */
@@ -76,6 +77,7 @@ export class Connection {
     client.removeListener('close', this.onClose);
     if (this.options.reuseConnection) {
       client.removeListener('error', this.onError);
+      client.removeListener('node error', this.onError);
       return;
     }
     const ended = new Promise<void>((resolve) => client.once('end', () => resolve()));
@@ -135,8 +137,9 @@ export class Connection {
     }
   }
 
-  private readonly onError = (error: Error): void => {
-    this.latestError = error;
+  private readonly onError = (error: Error & { readonly lastNodeError?: Error }): void => {
+    // That no node could be asked is told by a cluster; why, by its nodes.
+    this.latestError = error.lastNodeError ?? error;
   };
 
   private readonly onReady = (): void => {
@@ -156,6 +159,15 @@ export class Connection {
     const problem = await this.findProblem();
     if (problem instanceof RateLimitConfigurationError && !this.isClosed) this.options.logger.warn(problem.message);
   }
+}
+
+function notSent(cause: Error): StorageFailureError {
+  return new StorageFailureError(`Redis could not answer: ${cause.message}`, { cause, isUncharged: true });
+}
+
+function duplicate({ client, deadlineMs }: CheckedRedisOptions): RedisClient {
+  if (client.isCluster === true) return duplicateCluster(client, deadlineMs);
+  return client.duplicate(connectionProfile(deadlineMs));
 }
 
 /** What `result` gives, or an error when it takes longer. */

@@ -1,3 +1,4 @@
+import { setImmediate, setTimeout } from 'node:timers';
 import { StorageTimeoutError } from '../../core/errors.js';
 import { outsideRequests } from '../outside-requests.js';
 import type { Question } from './question.js';

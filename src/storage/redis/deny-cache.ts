@@ -38,8 +38,9 @@ interface Denial {
  */
 export class DenyCache {
   private readonly bySubject = new RecentMap<readonly Denial[]>(GENERATION_SIZE);
-  /** Answers to what was sent before are not kept: they may not know of the tokens given back since. */
-  private forgotMs = -Infinity;
+  /** When tokens were given: answers to what was sent before are not kept, since they may not know of that. */
+  private readonly forgotMs = new RecentMap<number>(GENERATION_SIZE);
+  private clearedMs = -Infinity;
 
   constructor(private readonly clockMs: () => number = () => performance.now()) {}
 
@@ -50,11 +51,12 @@ export class DenyCache {
 
   /** Keeps what the server said of buckets, which of them are empty. */
   remember(charges: readonly Charge[], { nowMicros, debtUnits }: StorageReply, sentMs: number): void {
-    if (sentMs <= this.forgotMs) return;
+    if (sentMs <= this.clearedMs) return;
     const receivedMs = this.clockMs();
     charges.forEach(({ policy, subject }, i) => {
       const debt = debtUnits[i]!;
-      if (holdsToken(policy, debt)) return;
+      const key = mapKey(subject);
+      if (holdsToken(policy, debt) || sentMs <= (this.forgotMs.get(key) ?? -Infinity)) return;
       const denial: Denial = {
         policy,
         arrivalMicros: arrivalMicros(policy, tickMicros(policy, nowMicros), debt),
@@ -63,21 +65,25 @@ export class DenyCache {
         sentMs,
         receivedMs,
       };
-      const key = mapKey(subject);
       const others = this.bySubject.get(key)?.filter((other) => other.policy.id !== policy.id && this.isFresh(other));
       this.bySubject.set(key, others === undefined ? [denial] : [...others, denial]);
     });
   }
 
-  /** To be told of buckets that are given tokens, when that is sent. */
+  /** To be told of buckets that are given tokens, when that is sent and when it is done. */
   forget(buckets: readonly Bucket[]): void {
-    this.forgotMs = this.clockMs();
-    for (const { subject } of buckets) this.bySubject.delete(mapKey(subject));
+    const nowMs = this.clockMs();
+    for (const { subject } of buckets) {
+      const key = mapKey(subject);
+      this.bySubject.delete(key);
+      this.forgotMs.set(key, nowMs);
+    }
   }
 
   clear(): void {
-    this.forgotMs = this.clockMs();
+    this.clearedMs = this.clockMs();
     this.bySubject.clear();
+    this.forgotMs.clear();
   }
 
   private findReply(charges: readonly Charge[]): StorageReply | undefined {

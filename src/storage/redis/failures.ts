@@ -17,6 +17,8 @@ const MISCONFIGURATIONS: readonly (readonly [message: RegExp, problem: string, r
     'the server cannot run the scripts of the storage',
     'use Redis 6.2 or later, or what is compatible with it, and do not rename or disable EVAL and EVALSHA',
   ],
+  [/cluster support disabled/, 'the server is not a node of a cluster', 'pass url or options instead of cluster'],
+  [/^MOVED /, 'the server is a node of a cluster', 'pass cluster instead of url or options, or a Cluster as client'],
 ];
 
 /** The error to stop the start with, when it is one that waiting does not cure. */
@@ -32,7 +34,18 @@ export function misconfiguration(error: Error): RateLimitConfigurationError | un
 /** Whatever a client throws, as the one kind of error that callers know. */
 export function toStorageFailure(error: unknown): StorageFailureError {
   if (error instanceof StorageFailureError) return error;
-  return new StorageFailureError(`Redis could not answer: ${messageOf(error)}`, { cause: error });
+  return new StorageFailureError(`Redis could not answer: ${messageOf(error)}`, {
+    cause: error,
+    isUncharged: isRedirection(error),
+  });
+}
+
+/** What the last node that was asked said instead of running a script. Another reason may stand in the same sentence. */
+const REDIRECTION = /^(?:Too many Cluster redirections\. Last error: \w+: )?(?:MOVED|ASK|TRYAGAIN|CLUSTERDOWN) /;
+
+/** Whether a cluster has sent a question from node to node, and certainly none of them has run it. */
+export function isRedirection(error: unknown): boolean {
+  return error instanceof Error && REDIRECTION.test(error.message);
 }
 
 export function toError(thrown: unknown): Error {

@@ -1,7 +1,9 @@
 export { type RedisClient } from './client.js';
+export { type RedisClusterNodes } from './cluster-client.js';
 export {
   type RedisAvailability,
   type RedisStorageByClient,
+  type RedisStorageByCluster,
   type RedisStorageByOptions,
   type RedisStorageByUrl,
   type RedisStorageCommonOptions,

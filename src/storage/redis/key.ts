@@ -10,7 +10,7 @@ export function bucketKey(prefix: string, { subject, policy }: Bucket): string {
   return `${prefix}{${encodePart(subject)}}${policy.id}`;
 }
 
-/** A key that belongs to no bucket, because no subject is empty. */
-export function probeKey(prefix: string): string {
-  return `${prefix}{}probe`;
+/** A key that belongs to no bucket, because no subject is empty; or one beside the buckets of a subject: no policy is. */
+export function probeKey(prefix: string, subject?: string): string {
+  return subject === undefined ? `${prefix}{}probe` : `${prefix}{${encodePart(subject)}}`;
 }

@@ -3,6 +3,7 @@ import { describeValue, misconfigured } from '../../core/errors.js';
 import { checkOptions } from '../../core/options.js';
 import { clientFrom, WHERE } from './client-source.js';
 import { dangersOf, type RedisClient } from './client.js';
+import { dangersOfCluster, type RedisClusterNodes } from './cluster-client.js';
 
 /** Where the storage writes the few lines that an operator should read. */
 export interface RedisStorageLogger {
@@ -31,7 +32,7 @@ export interface RedisStorageCommonOptions {
    * Called once when Redis can no longer be asked and once when it can: for a metric or an alarm. Errors that it throws
    * are logged.
    */
-  readonly onAvailability?: (change: RedisAvailability) => void;
+  readonly onAvailability?: (change: RedisAvailability) => unknown;
   /** Default: the console. */
   readonly logger?: RedisStorageLogger;
 }
@@ -45,6 +46,7 @@ export interface RedisStorageByUrl extends RedisStorageCommonOptions {
   readonly url: string | undefined;
   readonly options?: undefined;
   readonly client?: undefined;
+  readonly cluster?: undefined;
   readonly reuseConnection?: undefined;
 }
 
@@ -57,14 +59,30 @@ export interface RedisStorageByOptions extends RedisStorageCommonOptions {
   readonly options: RedisOptions;
   readonly url?: undefined;
   readonly client?: undefined;
+  readonly cluster?: undefined;
+  readonly reuseConnection?: undefined;
+}
+
+/** A cluster by some of its nodes. */
+export interface RedisStorageByCluster extends RedisStorageCommonOptions {
+  /**
+   * For example `{ nodes: [{ host: 'redis-1.example', port: 6379 }] }`. What is common to all nodes (TLS, credentials)
+   * stands in `options.redisOptions`, as in `Cluster` of ioredis. Every decision about one subject is one call to one
+   * node; one about several subjects (address and user) asks their nodes one after the other, and gives back what it took
+   * when a later one denies.
+   */
+  readonly cluster: RedisClusterNodes;
+  readonly url?: undefined;
+  readonly options?: undefined;
+  readonly client?: undefined;
   readonly reuseConnection?: undefined;
 }
 
 /** The server by a client that is connected to it, or will be. */
 export interface RedisStorageByClient extends RedisStorageCommonOptions {
   /**
-   * A `Redis` of ioredis 5.11 or 6. The storage opens a connection of its own with the same options, its `keyPrefix`
-   * included, but with queues, retries and timeouts as it needs them.
+   * A `Redis` or `Cluster` of ioredis 5.11 or 6. The storage opens connections of its own with the same options, its
+   * `keyPrefix` included, but with queues, retries and timeouts as it needs them.
    */
   readonly client: RedisClient;
   /**
@@ -75,10 +93,12 @@ export interface RedisStorageByClient extends RedisStorageCommonOptions {
   readonly reuseConnection?: boolean;
   readonly url?: undefined;
   readonly options?: undefined;
+  readonly cluster?: undefined;
 }
 
-/** Options of the Redis storage: exactly one of `url`, `options` and `client`. */
-export type RedisStorageOptions = RedisStorageByUrl | RedisStorageByOptions | RedisStorageByClient;
+/** Options of the Redis storage: exactly one of `url`, `options`, `client` and `cluster`. */
+export type RedisStorageOptions =
+  RedisStorageByUrl | RedisStorageByOptions | RedisStorageByClient | RedisStorageByCluster;
 
 /** Options that have been checked, with the client whose connection is copied or (on request) used. */
 export interface CheckedRedisOptions {
@@ -87,7 +107,7 @@ export interface CheckedRedisOptions {
   readonly prefix: string;
   readonly deadlineMs: number;
   readonly denyCache: boolean;
-  readonly onAvailability: ((change: RedisAvailability) => void) | undefined;
+  readonly onAvailability: ((change: RedisAvailability) => unknown) | undefined;
   readonly logger: RedisStorageLogger;
 }
 
@@ -95,6 +115,7 @@ const OPTIONS = [
   'url',
   'options',
   'client',
+  'cluster',
   'reuseConnection',
   'prefix',
   'deadlineMs',
@@ -147,7 +168,8 @@ export function checkedRedisOptions(options: RedisStorageOptions): CheckedRedisO
     );
   }
   const client = clientFrom(options);
-  for (const danger of reuseConnection ? dangersOf(client) : []) {
+  const dangers = client.isCluster === true ? dangersOfCluster : dangersOf;
+  for (const danger of reuseConnection ? dangers(client) : []) {
     logger.warn(`RedisStorage: reuseConnection with ${danger}. Set it to false, or leave out reuseConnection.`);
   }
   return { client, reuseConnection, prefix, deadlineMs, denyCache, onAvailability, logger };

@@ -37,7 +37,8 @@ export class Script {
     });
   }
 
-  private putText(client: RedisClient, { keyCount, input }: Message, sent: Sent): void {
+  /** At once with its text: for what must not be overtaken while the server is asked whether it knows the script. */
+  putText(client: RedisClient, { keyCount, input }: Message, sent: Sent): void {
     client.eval(this.text, keyCount, ...input).then(sent.answer, sent.fail);
   }
 }
