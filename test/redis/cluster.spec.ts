@@ -162,6 +162,23 @@ describe('a decision about several subjects', () => {
   });
 });
 
+test('no call touches several slots, whatever travels together', async () => {
+  const random = new SeededRandom(seedOfThisRun());
+  const asked = Array.from({ length: 1000 }, () =>
+    Array.from({ length: random.integer(1, 4) }, (_, i) => ({
+      policy: new Policy({ name: `p${i}`, capacity: 1000, perSeconds: 60 }),
+      subject: `user:${random.integer(1, 50)}`,
+      cost: 1,
+    })),
+  );
+  await Promise.all(asked.map(async (charges) => storage.consume(charges)));
+  await Promise.all(asked.slice(0, 100).map((charges) => storage.peek(charges)));
+  await Promise.all(asked.slice(0, 100).map((charges) => storage.reset(charges)));
+  for (const { admin } of cluster.masters) {
+    expect(await admin.info('errorstats')).not.toContain('CROSSSLOT');
+  }
+});
+
 test('a node that does not know the script is told it, each by itself', async () => {
   for (let round = 0; round < 5; round++) {
     await Promise.all(cluster.masters.map(({ admin }) => admin.script('FLUSH')));

@@ -4,6 +4,7 @@ import { Policy } from '../../src/core/policy.js';
 import type { RedisAvailability } from '../../src/storage/redis/redis.options.js';
 import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { startFakeRedis } from '../support/redis-fake-server.js';
+import { drain } from '../support/redis-cluster-drain.js';
 import { startSentinelGroup } from '../support/redis-sentinel.js';
 import { startRedis } from '../support/redis-server.mjs';
 import { eventually, plainClient } from '../support/redis-testing.js';
@@ -18,11 +19,14 @@ const charges = [{ policy, subject: 'user:1', cost: 1 }];
 test('a master that is killed under load is replaced, and no more is given out twice than it had not passed on', async () => {
   const group = await startSentinelGroup();
   const changes: RedisAvailability[] = [];
+  const options = { sentinels: [...group.sentinels], name: group.name };
+  // What is left is taken by a storage that no slow moment of this machine keeps from it.
+  const patient = new RedisStorage({ options, deadlineMs: 5000, logger });
   const storage = new RedisStorage({
-    options: { sentinels: [...group.sentinels], name: group.name },
+    options,
     deadlineMs: DEADLINE_MS,
     logger,
-    onAvailability: (change) => changes.push(change),
+    onAvailability: (change) => void changes.push(change),
   });
   let admitted = 0;
   let worstMs = 0;
@@ -58,11 +62,8 @@ test('a master that is killed under load is replaced, and no more is given out t
 
     const { debtUnits } = await storage.peek(charges);
     const forgotten = admitted - Math.ceil(debtUnits[0]! / policy.refillMicros);
-    while (admitted < 2 * CAPACITY) {
-      const before = admitted;
-      await Promise.all(Array.from({ length: 2000 }, ask));
-      if (admitted === before) break;
-    }
+    expect(changes.map(({ available }) => available)).toEqual([false, true]);
+    admitted += await drain(patient, charges);
     const excess = admitted - CAPACITY;
     console.log(
       `Sentinel: ${givenOutBefore} given out before the kill, away for ${Math.round(backMs! - killedMs)} ms, ` +
@@ -71,9 +72,8 @@ test('a master that is killed under load is replaced, and no more is given out t
     expect(givenOutBefore).toBeGreaterThan(100);
     expect(excess).toBeLessThanOrEqual(Math.max(0, forgotten));
     expect(excess).toBeLessThanOrEqual(CAPACITY);
-    expect(changes.map(({ available }) => available)).toEqual([false, true]);
   } finally {
-    await storage.close();
+    await Promise.all([storage.close(), patient.close()]);
     await group.stop();
   }
 }, 45_000);
