@@ -8,6 +8,7 @@ import { MountCheck } from './mount-check.js';
 import { PolicyRegistry } from './policy-registry.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
 import { declaresLimits, methodDeclaresLimits, type RoutePlan, RoutePlans } from './route-plan.js';
+import { isObject } from './subjects/is-object.js';
 
 /** Compiles every route when the application starts, so that nothing is misconfigured silently. */
 @Injectable()
@@ -107,8 +108,4 @@ export class StartCheck {
       }
     }
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }

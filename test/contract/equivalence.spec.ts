@@ -27,6 +27,17 @@ afterAll(async () => {
   await client.quit();
 });
 
+/** A storage whose scripts run at the time of a clock. */
+function redisAt(clock: ManualClock): RedisStorage {
+  return new RedisStorage({
+    client: withScriptClock(client, clock),
+    reuseConnection: true,
+    prefix: newPrefix(),
+    deadlineMs: 10_000,
+    denyCache: false,
+  });
+}
+
 /** Every number a decision can be asked for. */
 function numbersOf(decision: Decision): unknown {
   return {
@@ -87,15 +98,7 @@ test('at the time of a script clock memory and Redis give the same answers to th
   const random = new SeededRandom(seedOfThisRun());
   const clock = new ManualClock(FAR_AHEAD_MICROS);
   const memory = new RateLimiter(new MemoryStorage({ clock }));
-  const redis = new RateLimiter(
-    new RedisStorage({
-      client: withScriptClock(client, clock),
-      reuseConnection: true,
-      prefix: newPrefix(),
-      deadlineMs: 10_000,
-      denyCache: false,
-    }),
-  );
+  const redis = new RateLimiter(redisAt(clock));
   const policies = awkwardPolicies();
   const receipts: [Decision['receipts'][number], Decision['receipts'][number]][] = [];
   const counts = { allowed: 0, denied: 0, peeks: 0, refunds: 0, resets: 0 };
@@ -135,13 +138,7 @@ test('of debts from elsewhere too, as many as come before they are paid', async 
   const random = new SeededRandom(seedOfThisRun());
   const clock = new ManualClock(FAR_AHEAD_MICROS);
   const inMemory = new MemoryStorage({ clock });
-  const inRedis = new RedisStorage({
-    client: withScriptClock(client, clock),
-    reuseConnection: true,
-    prefix: newPrefix(),
-    deadlineMs: 10_000,
-    denyCache: false,
-  });
+  const inRedis = redisAt(clock);
   const policies = awkwardPolicies();
   const counts = { owings: 0, allowed: 0, denied: 0 };
   for (let operation = 0; operation < OPERATIONS_WITH_DEBTS; operation++) {
@@ -186,16 +183,8 @@ test('at the time of the server too', async () => {
 test('policies that change their refill and capacity while their buckets live', async () => {
   const random = new SeededRandom(seedOfThisRun());
   const clock = new ManualClock(FAR_AHEAD_MICROS);
-  const prefix = newPrefix();
   const memory = new RateLimiter(new MemoryStorage({ clock }));
-  const options = {
-    client: withScriptClock(client, clock),
-    reuseConnection: true,
-    prefix,
-    deadlineMs: 10_000,
-    denyCache: false,
-  };
-  const redis = new RateLimiter(new RedisStorage(options));
+  const redis = new RateLimiter(redisAt(clock));
   const shapes: PolicyDefinition[] = [
     { capacity: 7, perSeconds: 60 },
     { capacity: 11, perSeconds: 60 },

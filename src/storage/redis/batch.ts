@@ -209,12 +209,16 @@ export function chargeText(charge: Charge): readonly string[] {
   const { policy, cost } = charge;
   let known = texts.get(policy);
   if (known?.cost !== cost) {
-    const { capacityUnits, refillTokens, intervalMicros } = policy;
-    const text = [unitsOf(charge), capacityUnits, refillTokens, intervalMicros].map(String);
-    known = { cost, text };
+    known = { cost, text: unitsText(policy, unitsOf(charge)) };
     texts.set(policy, known);
   }
   return known.text;
+}
+
+/** The same of so many units of debt. */
+export function unitsText(policy: Policy, units: number): readonly string[] {
+  const { capacityUnits, refillTokens, intervalMicros } = policy;
+  return [units, capacityUnits, refillTokens, intervalMicros].map(String);
 }
 
 function unitsOf({ policy, cost }: Charge): number {

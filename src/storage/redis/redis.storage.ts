@@ -2,7 +2,7 @@ import type { Bucket, Charge } from '../../core/charge.js';
 import { StorageFailureError } from '../../core/errors.js';
 import { type MaybePromise, type Owed, RateLimitStorage, type StorageReply } from '../../core/storage.js';
 import { Availability } from './availability.js';
-import { chargeText, Decision } from './batch.js';
+import { chargeText, Decision, unitsText } from './batch.js';
 import type { Breaker } from './breaker.js';
 import { nodeOf } from './cluster-client.js';
 import { Connection, type Send } from './connection.js';
@@ -98,14 +98,7 @@ export class RedisStorage extends RateLimitStorage {
     if (this.isSplit(debts)) return void (await Promise.all(debts.map((debt) => this.owe([debt]))));
     const keys = this.keysOf(debts);
     const input = [...keys];
-    for (const { policy, debtUnits } of debts) {
-      input.push(
-        String(debtUnits),
-        String(policy.capacityUnits),
-        String(policy.refillTokens),
-        String(policy.intervalMicros),
-      );
-    }
+    for (const { policy, debtUnits } of debts) input.push(...unitsText(policy, debtUnits));
     // Decisions that follow must find it done.
     await this.change(debts, (client, sent) => OWE.putText(client, { keyCount: keys.length, input }, sent));
   }
