@@ -1,7 +1,7 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable, Logger } from '@nestjs/common';
 import type { Decision } from '../core/decision.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
-import { type HandlerCall, handlerCallOf, rememberHandlerCall } from './request-decisions.js';
+import { type HandlerCall, handlerCallFor } from './request-decisions.js';
 import { RoutePlans } from './route-plan.js';
 import { RouteCharger } from './route-charger.js';
 import { HttpAnswer } from './transports/http-answer.js';
@@ -24,8 +24,10 @@ export class RateLimitGuard implements CanActivate {
     if (!isHttp(context)) return this.letThrough(context);
     const plan = this.plans.of(context.getClass(), context.getHandler());
     if (plan === undefined) return true;
-    const earlier = handlerCallOf(context);
-    return earlier === undefined ? this.admit(rememberHandlerCall(context, plan), context) : answerOf(earlier);
+    const call = handlerCallFor(context, plan);
+    if (call.guarded) return answerOf(call);
+    call.guarded = true;
+    return this.admit(call, context);
   }
 
   private admit(call: HandlerCall, context: ExecutionContext): boolean | Promise<boolean> {

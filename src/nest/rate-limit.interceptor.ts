@@ -3,7 +3,7 @@ import type { Observable } from 'rxjs';
 import { type Decision, together } from '../core/decision.js';
 import type { MaybePromise } from '../core/storage.js';
 import { RateLimitExceededException, RateLimitUnavailableException } from './rate-limit.exception.js';
-import { type HandlerCall, handlerCallOf, rememberHandlerCall } from './request-decisions.js';
+import { type HandlerCall, handlerCallFor, handlerCallOf } from './request-decisions.js';
 import { RoutePlans } from './route-plan.js';
 import { RouteCharger } from './route-charger.js';
 import { HttpAnswer } from './transports/http-answer.js';
@@ -34,7 +34,7 @@ export class RateLimitInterceptor implements NestInterceptor {
   /** Where another guard was put in the place of ours, as tests do: what is ours to charge is charged all the same. */
   private unguarded(context: ExecutionContext): HandlerCall | undefined {
     const plan = this.plans.of(context.getClass(), context.getHandler());
-    return plan === undefined ? undefined : rememberHandlerCall(context, plan);
+    return plan === undefined ? undefined : handlerCallFor(context, plan);
   }
 
   /** Whoever calls us once more, by another mounting or to try again, is charged no more and told the same. */

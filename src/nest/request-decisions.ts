@@ -9,6 +9,8 @@ export interface HandlerCall {
   readonly handler: object;
   readonly plan: RoutePlan;
   decision: Decision | undefined;
+  /** Set when our guard has met this call: another mounting of it must not charge again. */
+  guarded: boolean;
   /** What our guard answered, or is about to; another mounting of it answers the same. */
   admission: boolean | Promise<boolean> | undefined;
   /** What our guard or interceptor threw; nothing that asks again gets past it. */
@@ -19,35 +21,53 @@ export interface HandlerCall {
   readonly earlier: HandlerCall | undefined;
 }
 
-/** On the request itself, where it ends with it; a weak map of all requests costs each of them a microsecond. */
-const CALL = Symbol('RateLimitHandlerCall');
+const CALLS = Symbol('RateLimitHandlerCalls');
 
 interface Called {
-  [CALL]?: HandlerCall;
+  [CALLS]?: HandlerCall;
 }
 
+/** What has been done for the handler that is being called, if anything. */
 export function handlerCallOf(context: ExecutionContext): HandlerCall | undefined {
+  return find(holderOf(context)[CALLS], context);
+}
+
+/** The same, begun now if nothing has been done. */
+export function handlerCallFor(context: ExecutionContext, plan: RoutePlan): HandlerCall {
+  const holder = holderOf(context);
+  const latest = holder[CALLS];
+  return find(latest, context) ?? (holder[CALLS] = newCall(context, plan, latest));
+}
+
+function find(latest: HandlerCall | undefined, context: ExecutionContext): HandlerCall | undefined {
   const handler = context.getHandler();
   const controller = context.getClass();
-  let call = (rawRequestOf(context) as Called)[CALL];
+  let call = latest;
   while (call !== undefined && (call.handler !== handler || call.controller !== controller)) call = call.earlier;
   return call;
 }
 
-export function rememberHandlerCall(context: ExecutionContext, plan: RoutePlan): HandlerCall {
-  const request: Called = rawRequestOf(context);
-  const call: HandlerCall = {
+function newCall(context: ExecutionContext, plan: RoutePlan, earlier: HandlerCall | undefined): HandlerCall {
+  return {
     controller: context.getClass(),
     handler: context.getHandler(),
     plan,
     decision: undefined,
+    guarded: false,
     admission: undefined,
     refusal: undefined,
     intercepted: false,
-    earlier: request[CALL],
+    earlier,
   };
-  request[CALL] = call;
-  return call;
+}
+
+/**
+ * The list of header fields as they came: made for each request, and gone with it. Express gives every request a hidden class
+ * of its own, to which adding a property costs two microseconds; a weak map of all requests costs as much.
+ */
+function holderOf(context: ExecutionContext): Called {
+  const request: { readonly rawHeaders?: Called } = rawRequestOf(context);
+  return request.rawHeaders ?? (request as Called);
 }
 
 export function decisionOf(context: ExecutionContext): Decision | undefined {

@@ -1,7 +1,7 @@
 import { type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import type { Charge } from '../core/charge.js';
 import type { Decision, Receipt } from '../core/decision.js';
-import { StorageFailureError } from '../core/errors.js';
+import { isStorageFailure } from '../core/errors.js';
 import { RateLimiter } from '../core/rate-limiter.js';
 import type { MaybePromise } from '../core/storage.js';
 import { AddressTrust } from './address-trust.js';
@@ -48,7 +48,7 @@ export class RouteCharger {
     try {
       for (const receipt of receipts) await this.limiter.refund(receipt);
     } catch (error) {
-      if (!(error instanceof StorageFailureError)) throw error;
+      if (!isStorageFailure(error)) throw error;
     }
   }
 

@@ -30,6 +30,6 @@ function resetSeconds(
 ): number {
   // Back to the integer that the milliseconds were made of: a fraction left over would round up to a second too much.
   const untilNextTokenMicros = Math.round(binding.nextTokenAfterMs * 1000);
-  const fromMicros = reset === 'epoch' ? unixMicros(binding.nowMicros) : 0;
+  const fromMicros = reset === 'epoch' ? (binding.unixMicros ?? unixMicros(binding.nowMicros)) : 0;
   return Math.ceil((fromMicros + untilNextTokenMicros) / 1_000_000);
 }

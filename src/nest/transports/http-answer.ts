@@ -1,7 +1,7 @@
 import { type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Decision } from '../../core/decision.js';
-import { StorageFailureError } from '../../core/errors.js';
+import { isStorageFailure } from '../../core/errors.js';
 import { RateLimitStorage } from '../../core/storage.js';
 import { HeaderWriter } from '../headers/header-writer.js';
 import type { PlannedCharge } from '../policy-registry.js';
@@ -39,7 +39,7 @@ export class HttpAnswer {
 
   /** The error to throw for one that came up while charging: a failed storage is a 503, anything else stays what it is. */
   failure(error: unknown, planned: readonly PlannedCharge[], context: ExecutionContext): unknown {
-    if (!(error instanceof StorageFailureError)) return error;
+    if (!isStorageFailure(error)) return error;
     this.headers.writeUnavailable(httpResponseOf(context));
     this.announceProblem(context);
     const policies = planned.map(({ policy }) => policy.name);
