@@ -21,7 +21,20 @@ export { type BucketRequest, type ChargeRequest, RateLimiter } from './core/rate
 export { type MaybePromise, type Owed, RateLimitStorage, type StorageReply } from './core/storage.js';
 export { type HeadersOptions, type LegacyHeadersOptions } from './nest/headers/headers.options.js';
 export { RATE_LIMIT_HEADERS } from './nest/headers/header-fields.js';
-export { type LimitDefinition, type LimitOptions, type SharedPolicyUse } from './nest/rate-limit.declaration.js';
+export {
+  type CostFunction,
+  type FunctionShape,
+  type GroupMember,
+  type GroupShape,
+  type LimitDefinition,
+  type LimitFunction,
+  type LimitOptions,
+  type Limits,
+  type SharedPolicyDefinition,
+  type SharedPolicyUse,
+  type SkipFunction,
+  type TiersShape,
+} from './nest/limit-definition.js';
 export { RateLimit, RateLimitDecision, SkipRateLimit } from './nest/rate-limit.decorator.js';
 export { RateLimitExceededException, RateLimitUnavailableException } from './nest/rate-limit.exception.js';
 export { RateLimitGuard } from './nest/rate-limit.guard.js';
@@ -32,7 +45,6 @@ export {
   type RateLimitModuleOptions,
   type RateLimitOptionsFactory,
   type RefusalBody,
-  type SharedPolicyDefinition,
 } from './nest/rate-limit.options.js';
 export { afterAuthentication } from './nest/subjects/after-authentication.js';
 export { everyone } from './nest/subjects/everyone.js';

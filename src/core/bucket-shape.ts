@@ -1,3 +1,5 @@
+import type { Algorithm } from './algorithm.js';
+
 /** Tokens and the time in which an empty bucket becomes full again. */
 export interface CapacityPerSeconds {
   /** Tokens a full bucket holds: the largest burst. Integer ≥ 1. */
@@ -6,8 +8,16 @@ export interface CapacityPerSeconds {
   readonly perSeconds: number;
   readonly refillTokens?: undefined;
   readonly refillSeconds?: undefined;
-  /** Tokens arrive in whole steps every so many seconds instead of evenly. Integer ≥ 1; each step must bring whole tokens. */
+  /**
+   * Tokens arrive in whole steps every so many seconds instead of evenly. Integer ≥ 1; each step must bring whole tokens.
+   * Of a token bucket only.
+   */
   readonly refillEverySeconds?: number;
+  /**
+   * How the limit counts. Default: `'token-bucket'`. With `'leaky-bucket'` there is no burst, and with
+   * `'sliding-window-log'` the capacity is at most 10 000. Another algorithm is another bucket.
+   */
+  readonly algorithm?: Algorithm;
 }
 
 /** Tokens and a refill that is stated on its own: `refillTokens` more every `refillSeconds`, evenly. */
@@ -21,6 +31,8 @@ export interface CapacityAndRefill {
   readonly perSeconds?: undefined;
   /** Tokens arrive in whole steps every so many seconds instead of evenly. Integer ≥ 1; each step must bring whole tokens. */
   readonly refillEverySeconds?: number;
+  /** The other algorithms take `perSeconds`. */
+  readonly algorithm?: 'token-bucket';
 }
 
 /** What a bucket holds and how it refills. */
@@ -40,6 +52,8 @@ export type PolicyDefinition = BucketShape & {
   readonly place?: string;
   /** What the limit does while the storage cannot be asked. Default: what the module says, by default `'local'`. */
   readonly onStorageFailure?: StorageFailureMode;
+  /** What clients are told that it refuses, in front of how long to wait. Default: `Rate limit exceeded.` */
+  readonly message?: string;
 };
 
 /** The option names that describe a bucket, for callers that check for misspelt ones. */
@@ -49,6 +63,7 @@ export const BUCKET_SHAPE_KEYS: readonly string[] = [
   'refillTokens',
   'refillSeconds',
   'refillEverySeconds',
+  'algorithm',
 ];
 
 /** The name of a limit that was given none. */

@@ -111,11 +111,19 @@ export function checkedInterval(everySeconds: unknown, tokens: number, seconds: 
 
 const FAILURE_MODES: readonly unknown[] = ['local', 'allow', 'deny'] satisfies StorageFailureMode[];
 
-export function isFailureMode(value: unknown): value is StorageFailureMode {
+function isFailureMode(value: unknown): value is StorageFailureMode {
   return FAILURE_MODES.includes(value);
 }
 
 export function checkedFailureMode(mode: unknown, fail: Fail): StorageFailureMode | undefined {
   if (mode === undefined || isFailureMode(mode)) return mode;
   return fail(`onStorageFailure is ${describeValue(mode)}`, 'use one of "local", "allow", "deny"');
+}
+
+export function checkedMessage(message: unknown, fail: Fail): string | undefined {
+  if (message === undefined || (typeof message === 'string' && message.trim() !== '')) return message;
+  return fail(
+    `message is ${describeValue(message)}; expected a text`,
+    'write what a refused client is told, or leave it out',
+  );
 }

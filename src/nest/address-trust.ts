@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { PlannedCharge } from './policy-registry.js';
+import type { PlannedLimit } from './planned-limit.js';
 import type { RoutePlan } from './route-plan.js';
 import {
   ForwardedHeaderWatch,
@@ -30,7 +30,7 @@ export class AddressTrust {
   }
 
   /** To be shown every request that is limited by address: what start could not tell, the first forwarded one can. */
-  check(request: HttpRequest, planned: PlannedCharge): void {
+  check(request: HttpRequest, planned: PlannedLimit): void {
     if (!this.triedRequest && request.headers['x-forwarded-for'] !== undefined) this.tryRequest(request);
     this.rejectUnlimited(planned);
     this.watch.check(request);
@@ -43,7 +43,7 @@ export class AddressTrust {
     if (trust !== 'unknown') this.trust = trust;
   }
 
-  private rejectUnlimited({ subject, where }: PlannedCharge): void {
+  private rejectUnlimited({ subject, where }: PlannedLimit): void {
     if (this.trust === 'unlimited') throw unlimitedTrustError(subject, where);
   }
 }

@@ -1,23 +1,23 @@
 import { describeValue, misconfigured } from '../core/errors.js';
-import type { PlannedCharge } from './policy-registry.js';
+import type { PlannedLimit } from './planned-limit.js';
 import type { SkipDeclaration } from './rate-limit.declaration.js';
 
 /** The limits of one route while its places are read from far to near. Names differ by more than their case. */
 export class EffectiveLimits {
-  private readonly byName = new Map<string, PlannedCharge>();
+  private readonly byName = new Map<string, PlannedLimit>();
 
-  add(limit: PlannedCharge): void {
+  add(limit: PlannedLimit): void {
     // Kept in its old position, a nearer limit would be listed where the farther one was declared.
-    this.byName.delete(limit.policy.name);
-    this.byName.set(limit.policy.name, limit);
+    this.byName.delete(limit.name);
+    this.byName.set(limit.name, limit);
   }
 
-  skip(skip: SkipDeclaration, limitsHere: readonly PlannedCharge[], where: string): void {
-    const clash = limitsHere.find(({ policy }) => skip === 'all' || skip.includes(policy.name));
+  skip(skip: SkipDeclaration, limitsHere: readonly PlannedLimit[], where: string): void {
+    const clash = limitsHere.find(({ name }) => skip === 'all' || skip.includes(name));
     if (clash !== undefined) {
       misconfigured(
         where,
-        `it lifts ${describeValue(clash.policy.name)}, which @RateLimit sets on the same target`,
+        `it lifts ${describeValue(clash.name)}, which @RateLimit sets on the same target`,
         'remove one of the two; to lift only the limits of farther places, name them: @SkipRateLimit(name)',
       );
     }
@@ -33,7 +33,7 @@ export class EffectiveLimits {
     }
   }
 
-  list(where: string): readonly PlannedCharge[] {
+  list(where: string): readonly PlannedLimit[] {
     const limits = [...this.byName.values()];
     rejectRepeatedNames(limits, where);
     return limits;
@@ -41,17 +41,24 @@ export class EffectiveLimits {
 }
 
 /** Case-insensitively, as the coming draft of the RateLimit fields compares names. */
-export function rejectRepeatedNames(limits: readonly PlannedCharge[], where: string): void {
+export function rejectRepeatedNames(limits: readonly PlannedLimit[], where: string): void {
   const seen = new Map<string, string>();
-  for (const { policy } of limits) {
-    const twin = seen.get(policy.name.toLowerCase());
-    if (twin !== undefined) {
-      misconfigured(
-        where,
-        `two limits are named ${describeValue(twin)} and ${describeValue(policy.name)}`,
-        'give each a name of its own: @RateLimit(capacity, perSeconds, { name })',
-      );
+  for (const limit of limits) {
+    for (const name of namesOf(limit)) {
+      const twin = seen.get(name.toLowerCase());
+      if (twin !== undefined) {
+        misconfigured(
+          where,
+          `two limits are named ${describeValue(twin)} and ${describeValue(name)}`,
+          'give each a name of its own: @RateLimit(capacity, perSeconds, { name })',
+        );
+      }
+      seen.set(name.toLowerCase(), name);
     }
-    seen.set(policy.name.toLowerCase(), policy.name);
   }
+}
+
+/** Of a limit, and of the policies that it consists of. */
+function namesOf({ name, policies }: PlannedLimit): ReadonlySet<string> {
+  return new Set([name, ...policies.map((policy) => policy.name)]);
 }

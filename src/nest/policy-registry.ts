@@ -1,58 +1,61 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { BUCKET_SHAPE_KEYS } from '../core/bucket-shape.js';
 import { describeValue, misconfigured } from '../core/errors.js';
 import { checkOptions } from '../core/options.js';
 import { placeOf, Policy } from '../core/policy.js';
-import { copyOptions, LIMIT_KEYS, type LimitDefinition, type SharedPolicyUse } from './rate-limit.declaration.js';
+import {
+  LIMIT_KEYS,
+  type LimitDefinition,
+  SHARED_POLICY_KEYS,
+  SHARED_POLICY_USE_KEYS,
+  type SharedPolicyDefinition,
+  type SharedPolicyUse,
+  toDefinition,
+} from './limit-definition.js';
+import { checkedCost, planLimit } from './limit-plan.js';
+import { type PlannedLimit, plannedLimit } from './planned-limit.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
-import { type SubjectResolver, toSubjectResolver } from './subjects/subject.js';
+import { checkedFunction, either } from './request-functions.js';
 
-/** What a route is charged for one of its limits. */
-export interface PlannedCharge {
-  readonly policy: Policy;
-  readonly subject: SubjectResolver;
-  readonly cost: number;
-  /** Where the limit is written, for messages. */
-  readonly where: string;
-}
-
-const SHARED_POLICY_KEYS = [...BUCKET_SHAPE_KEYS, 'by', 'cost', 'onStorageFailure', 'usedInCode'];
-const SHARED_POLICY_USE_KEYS = ['cost'];
-
-/** Every policy of the application, made once per place; finds two that claim one bucket but disagree. */
+/** Every limit of the application, its policies made once per place; finds two that claim one bucket but disagree. */
 @Injectable()
 export class PolicyRegistry {
   /** The module's own limit, which every route has unless a nearer one takes its name. */
-  readonly moduleDefault: PlannedCharge | undefined;
-  private readonly shared = new Map<string, PlannedCharge>();
+  readonly moduleDefault: PlannedLimit | undefined;
+  private readonly shared = new Map<string, PlannedLimit>();
   private readonly claims = new Map<string, { readonly policy: Policy; readonly where: string }>();
   private readonly applied = new Set<string>();
 
   constructor(@Inject(RATE_LIMIT_OPTIONS) private readonly options: ResolvedRateLimitOptions) {
     const { where } = options;
     if (options.default !== undefined) {
-      this.moduleDefault = this.claim(this.own(options.default, () => '', `${where} default`));
+      this.moduleDefault = this.claim(
+        this.own(toDefinition<LimitDefinition>(options.default), () => '', `${where} default`),
+      );
     }
-    for (const [name, definition] of Object.entries(options.policies)) {
+    for (const [name, written] of Object.entries(options.policies)) {
       const at = `${where} policies.${name}`;
+      const definition = toDefinition<SharedPolicyDefinition>(written);
       checkOptions(definition, SHARED_POLICY_KEYS, at);
-      this.shared.set(name, this.claim(this.planned(definition, '', at, name)));
+      this.shared.set(name, this.claim(planLimit({ ...definition, name }, '', at, options)));
     }
   }
 
   /** The policies whose place is the application: those that code may name. */
   get sharedPolicies(): readonly Policy[] {
-    const planned = this.moduleDefault === undefined ? [] : [this.moduleDefault];
-    return [...planned, ...this.shared.values()]
-      .filter(({ policy }) => policy.place === '')
-      .map(({ policy }) => policy);
+    const limits = this.moduleDefault === undefined ? [] : [this.moduleDefault];
+    return [...limits, ...this.shared.values()].flatMap(({ policies }) => policies).filter(({ place }) => place === '');
+  }
+
+  /** All that limit anything, as far as routes have been seen, and those that code may name. */
+  get policies(): readonly Policy[] {
+    return [...this.claims.values()].map(({ policy }) => policy);
   }
 
   /** A limit declared at `place`, or at the place that its `id` stands for; nearer ones may still replace or lift it. */
-  own(definition: LimitDefinition, place: () => string, where: string): PlannedCharge {
+  own(definition: LimitDefinition, place: () => string, where: string): PlannedLimit {
     checkOptions(definition, LIMIT_KEYS, where);
     const { id } = definition;
-    if (id === undefined) return this.planned(definition, place(), where);
+    if (id === undefined) return planLimit(definition, place(), where, this.options);
     if (typeof id !== 'string' || id === '') {
       misconfigured(
         where,
@@ -61,11 +64,11 @@ export class PolicyRegistry {
       );
     }
     // `=` never comes out of the encoding of a place, so an id cannot meet a place by accident.
-    return this.planned(definition, `=${placeOf(id)}`, where);
+    return planLimit(definition, `=${placeOf(id)}`, where, this.options);
   }
 
-  /** The shared policy of this name, with the cost of this use. */
-  use(name: string, use: SharedPolicyUse, where: string): PlannedCharge {
+  /** The shared policy of this name, with what this use says. */
+  use(name: string, use: SharedPolicyUse, where: string): PlannedLimit {
     const planned = this.shared.get(name);
     if (planned === undefined) {
       const known = [...this.shared.keys()].map((key) => `"${key}"`).join(', ') || 'none';
@@ -76,14 +79,21 @@ export class PolicyRegistry {
       );
     }
     checkOptions(use, SHARED_POLICY_USE_KEYS, where);
-    const { cost } = use;
-    return cost === undefined ? planned : { ...planned, cost: checkedCost(cost, planned.policy, where), where };
+    const { cost, skipIf } = use;
+    if (cost === undefined && skipIf === undefined) return planned;
+    return plannedLimit({
+      ...planned,
+      cost: cost === undefined ? planned.cost : checkedCost(cost, planned.policies, where),
+      skipIf: either(planned.skipIf, checkedFunction(skipIf, 'skipIf', where)),
+      where,
+    });
   }
 
   /** To be called when every route has been seen. @throws RateLimitConfigurationError for a policy that limits nothing. */
   rejectUnused(): void {
     for (const name of this.shared.keys()) {
-      if (this.applied.has(name) || this.options.policies[name]?.usedInCode === true) continue;
+      const { usedInCode } = toDefinition<Partial<SharedPolicyDefinition>>(this.options.policies[name]!);
+      if (this.applied.has(name) || usedInCode === true) continue;
       misconfigured(
         `${this.options.where} policies.${name}`,
         'no route is limited by this policy',
@@ -93,26 +103,32 @@ export class PolicyRegistry {
   }
 
   /** To be called for a limit that applies to a route, whatever its place. @throws as {@link claim} */
-  apply(limit: PlannedCharge): PlannedCharge {
-    this.applied.add(limit.policy.id);
+  apply(limit: PlannedLimit): PlannedLimit {
+    if (this.shared.get(limit.name)?.policies === limit.policies) this.applied.add(limit.name);
     return this.claim(limit);
+  }
+
+  private claim(limit: PlannedLimit): PlannedLimit {
+    const policies = limit.policies.map((policy) => this.claimBucket(policy, limit));
+    return policies.every((policy, i) => policy === limit.policies[i]) ? limit : plannedLimit({ ...limit, policies });
   }
 
   /**
    * One policy per bucket, however many routes or places share it.
    * @throws RateLimitConfigurationError when another limit claims the bucket and disagrees.
    */
-  private claim(limit: PlannedCharge): PlannedCharge {
-    const { policy, where } = limit;
-    const bucketName = policy.place.startsWith('=') ? policy.place : policy.id;
+  private claimBucket(policy: Policy, { name, where }: PlannedLimit): Policy {
+    const isShared = policy.place.startsWith('=');
+    // Limits of one id share buckets whatever their names, so they must agree in these too.
+    const bucketName = isShared ? `${policy.place}/${policy.name.slice(name.length)}` : policy.id;
     const earlier = this.claims.get(bucketName);
     if (earlier === undefined) {
       this.claims.set(bucketName, { policy, where });
-      return limit;
+      return policy;
     }
-    if (earlier.policy === policy) return limit;
+    if (earlier.policy === policy) return policy;
     // A class's limit is planned once per handler; the module's limits once each.
-    if (policy.place !== '' && earlier.policy.agreesWith(policy)) return { ...limit, policy: earlier.policy };
+    if (policy.place !== '' && earlier.policy.agreesWith(policy)) return earlier.policy;
     if (policy.place === '') {
       misconfigured(
         where,
@@ -126,29 +142,4 @@ export class PolicyRegistry {
       'give it another id; limits of one id must agree in name, capacity and refill',
     );
   }
-
-  private planned(definition: LimitDefinition, place: string, where: string, name = definition.name): PlannedCharge {
-    const { by, cost, ...shape } = copyOptions(definition, LIMIT_KEYS);
-    const policy = new Policy({ ...shape, name, place }, where);
-    return {
-      policy,
-      subject: by === undefined ? this.options.by : toSubjectResolver(by, `${where} by`),
-      cost: checkedCost(cost === undefined ? 1 : cost, policy, where),
-      where,
-    };
-  }
-}
-
-function checkedCost(cost: unknown, policy: Policy, where: string): number {
-  if (typeof cost !== 'number' || !Number.isSafeInteger(cost) || cost < 1) {
-    misconfigured(where, `cost is ${describeValue(cost)}`, 'write a whole number of tokens, at least 1');
-  }
-  if (cost > policy.capacity) {
-    misconfigured(
-      where,
-      `cost ${cost} is above the capacity ${policy.capacity} of policy "${policy.name}", so every request would be refused`,
-      'lower the cost or raise the capacity',
-    );
-  }
-  return cost;
 }

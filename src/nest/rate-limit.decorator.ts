@@ -1,16 +1,20 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Decision } from '../core/decision.js';
-import { misconfigured } from '../core/errors.js';
+import { describeValue, misconfigured } from '../core/errors.js';
 import { checkOptions } from '../core/options.js';
 import {
-  type LimitDeclaration,
-  type LimitDefinition,
   copyOptions,
+  type GroupMember,
   LIMIT_KEYS,
   LIMIT_OPTION_KEYS,
+  type LimitDefinition,
+  type LimitFunction,
   type LimitOptions,
-  LIMITS_METADATA,
   type SharedPolicyUse,
+} from './limit-definition.js';
+import {
+  type LimitDeclaration,
+  LIMITS_METADATA,
   type SkipDeclaration,
   SKIPS_METADATA,
 } from './rate-limit.declaration.js';
@@ -28,6 +32,14 @@ export function RateLimit(
 ): MethodDecorator & ClassDecorator;
 /** Applies a shared policy of `RateLimitModule.forRoot({ policies })`: one bucket over all routes that name it. */
 export function RateLimit(policyName: string, use?: SharedPolicyUse): MethodDecorator & ClassDecorator;
+/**
+ * Several limits at once, all of which must admit a request: a limit string, which starts with a digit
+ * (`'10/second; 1000/hour'`), a list, or a function of the execution context that gives either or the numbers of one bucket.
+ */
+export function RateLimit(
+  limits: string | readonly GroupMember[] | LimitFunction,
+  options?: LimitOptions,
+): MethodDecorator & ClassDecorator;
 /** The same as the first form in one object, or with a refill of its own: `{ capacity, refillTokens, refillSeconds }`. */
 export function RateLimit(definition: LimitDefinition): MethodDecorator & ClassDecorator;
 export function RateLimit(...args: readonly unknown[]): MethodDecorator & ClassDecorator {
@@ -48,25 +60,41 @@ export const RateLimitDecision: () => ParameterDecorator = createParamDecorator(
 /** From whichever form was used; what untyped code passes beside it must not be ignored. */
 function toDeclaration(args: readonly unknown[], where: string): LimitDeclaration {
   const [first, second, third] = args;
-  const most = typeof first === 'object' ? 1 : typeof first === 'string' ? 2 : 3;
+  const isBucket = typeof first === 'object' && !Array.isArray(first);
+  const most = isBucket ? 1 : typeof first === 'number' ? 3 : 2;
   if (args.length > most) {
     misconfigured(
       where,
       `${args.length} arguments were given where ${most} have a meaning`,
-      'use @RateLimit(capacity, perSeconds, options), @RateLimit(name, { cost }) or one object',
+      'use @RateLimit(capacity, perSeconds, options), @RateLimit(name, { cost }), @RateLimit(limits, options) or one object',
     );
   }
-  if (typeof first === 'string') return { kind: 'shared', policyName: first, use: second ?? {} };
-  if (typeof first === 'object') return { kind: 'own', definition: copyOptions(first as LimitDefinition, LIMIT_KEYS) };
-  const options = third === undefined ? {} : third;
+  if (isPolicyName(first)) return { kind: 'shared', policyName: first, use: second ?? {} };
+  if (isBucket) return { kind: 'own', definition: copyOptions(first as LimitDefinition, LIMIT_KEYS) };
+  if (typeof first === 'number' || first === undefined)
+    return own({ capacity: first, perSeconds: second }, third, where);
+  if (typeof second === 'number') rejectTextualCapacity(first, where);
+  return own({ limits: first }, second, where);
+}
+
+function rejectTextualCapacity(capacity: unknown, where: string): never {
+  return misconfigured(
+    where,
+    `capacity is ${describeValue(capacity)}; expected a number`,
+    'pass a number, for example Number(process.env.…) checked by your configuration',
+  );
+}
+
+/** Names of policies start with a letter, limit strings with a digit; whatever else is no name either, as its error says. */
+function isPolicyName(first: unknown): first is string {
+  return typeof first === 'string' && !/^\s*\d/.test(first);
+}
+
+function own(numbers: object, options: unknown = {}, where: string): LimitDeclaration {
   checkOptions(options, LIMIT_OPTION_KEYS, where);
   return {
     kind: 'own',
-    definition: {
-      ...copyOptions(options as LimitOptions, LIMIT_KEYS),
-      capacity: first,
-      perSeconds: second,
-    } as LimitDefinition,
+    definition: { ...copyOptions(options as LimitOptions, LIMIT_KEYS), ...numbers } as LimitDefinition,
   };
 }
 

@@ -48,15 +48,16 @@ export class RateLimitGuard implements CanActivate {
   }
 
   private async concludeLate(
-    decision: Promise<Decision>,
+    decision: Promise<Decision | undefined>,
     call: HandlerCall,
     context: ExecutionContext,
   ): Promise<boolean> {
     return this.conclude(await decision, call, context);
   }
 
-  private conclude(decision: Decision, call: HandlerCall, context: ExecutionContext): boolean {
+  private conclude(decision: Decision | undefined, call: HandlerCall, context: ExecutionContext): boolean {
     call.decision = decision;
+    if (decision === undefined) return true;
     if (!decision.allowed) throw this.answer.refuse(decision, context);
     // Nest 11 takes the fields of an event stream on Fastify before it calls interceptors.
     if (this.options.headers.writtenBy === 'guard' || call.plan.isEventStream) this.answer.admit(decision, context);

@@ -68,11 +68,12 @@ export class RateLimitInterceptor implements NestInterceptor {
   }
 
   private conclude(
-    decision: Decision,
+    decision: Decision | undefined,
     call: HandlerCall,
     context: ExecutionContext,
     next: CallHandler,
   ): Observable<unknown> {
+    if (decision === undefined) return this.proceed(call, context, next);
     const earlier = call.decision;
     call.decision = earlier === undefined ? decision : together(earlier, decision);
     if (decision.allowed) return this.proceed(call, context, next);

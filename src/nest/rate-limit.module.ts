@@ -102,6 +102,7 @@ export class RateLimitModule implements OnModuleInit, OnApplicationShutdown {
 
   async onModuleInit(): Promise<void> {
     this.startCheck?.run(RateLimitModule);
+    if (this.limiter?.storage instanceof OutageStorage) this.startCheck?.tellOfInstances();
     this.opening = this.open();
     await this.opening;
   }
@@ -125,12 +126,6 @@ export class RateLimitModule implements OnModuleInit, OnApplicationShutdown {
 /** Memory is never away. */
 function withOutages(storage: RateLimitStorage, { onStorageFailure, instances }: ResolvedRateLimitOptions) {
   if (storage instanceof MemoryStorage) return storage;
-  if (onStorageFailure === 'local' && instances === undefined) {
-    new Logger('RateLimit').log(
-      'While the storage cannot be asked, every instance gives out the whole of each limit: n instances admit up to n ' +
-        'times as much. To share it out, say how many there are: RateLimitModule.forRoot({ instances }).',
-    );
-  }
   return new OutageStorage(storage, { onStorageFailure, instances: instances ?? 1 });
 }
 

@@ -1,12 +1,19 @@
 import type { ExecutionContext } from '@nestjs/common';
-import type { BucketShape, StorageFailureMode } from '../core/bucket-shape.js';
-import { isFailureMode } from '../core/policy-checks.js';
+import type { StorageFailureMode } from '../core/bucket-shape.js';
+import { checkedFailureMode } from '../core/policy-checks.js';
 import type { Decision } from '../core/decision.js';
 import { describeValue, misconfigured } from '../core/errors.js';
 import { checkOptions } from '../core/options.js';
 import { RateLimitStorage } from '../core/storage.js';
 import { type HeadersOptions, type ResolvedHeadersOptions, resolveHeadersOptions } from './headers/headers.options.js';
-import type { LimitDefinition, LimitOptions } from './rate-limit.declaration.js';
+import type {
+  LimitDefinition,
+  LimitFunction,
+  Limits,
+  SharedPolicyDefinition,
+  SkipFunction,
+} from './limit-definition.js';
+import { checkedFunction, oncePerRequest } from './request-functions.js';
 import { ip } from './subjects/ip.js';
 import { type Subject, type SubjectResolver, toSubjectResolver } from './subjects/subject.js';
 
@@ -17,23 +24,18 @@ import { type Subject, type SubjectResolver, toSubjectResolver } from './subject
 export type RefusalBody =
   'nest' | 'problem' | ((decision: Decision, context: ExecutionContext) => string | Record<string, unknown>);
 
-/** A shared policy. Its name is its key. */
-export type SharedPolicyDefinition = BucketShape &
-  Omit<LimitOptions, 'name' | 'id'> & {
-    /** Charged by code only (`RateLimiter.consume`), so that no route has to name it. Default: false. */
-    readonly usedInCode?: boolean;
-  };
-
 /** What `RateLimitModule.forRoot` takes. Everything has a default; without any option only decorated routes are limited. */
 export interface RateLimitModuleOptions {
   /** Where buckets are kept. Default: memory, one per application. */
   readonly storage?: RateLimitStorage | undefined;
   /** The limit of every route that has none of the same name: one bucket per client over all of them. Default: none. */
-  readonly default?: LimitDefinition | undefined;
+  readonly default?: LimitDefinition | Limits | LimitFunction | undefined;
   /** Shared policies by name; each applies only to the routes that name it and is one bucket over them. */
-  readonly policies?: Readonly<Record<string, SharedPolicyDefinition>> | undefined;
+  readonly policies?: Readonly<Record<string, SharedPolicyDefinition | Limits | LimitFunction>> | undefined;
   /** Who is limited where a limit does not say. Default: `ip()`. */
   readonly by?: Subject | undefined;
+  /** Lifts every limit from the requests for which it answers `true`. Asked at each request, before authentication. */
+  readonly skipIf?: SkipFunction | undefined;
   /**
    * What limits that do not say do while the storage cannot be asked: they are counted in this process (`'local'`), they
    * admit everything (`'allow'`), or requests fail with 503 and Retry-After (`'deny'`). Default: `'local'`.
@@ -60,9 +62,10 @@ export interface RateLimitOptionsFactory {
 /** The options, checked and with their defaults. Policies are checked where they are compiled. */
 export interface ResolvedRateLimitOptions {
   readonly storage: RateLimitStorage | undefined;
-  readonly default: LimitDefinition | undefined;
-  readonly policies: Readonly<Record<string, SharedPolicyDefinition>>;
+  readonly default: RateLimitModuleOptions['default'];
+  readonly policies: NonNullable<RateLimitModuleOptions['policies']>;
   readonly by: SubjectResolver;
+  readonly skipIf: SkipFunction | undefined;
   readonly onStorageFailure: StorageFailureMode;
   readonly instances: number | undefined;
   readonly headers: ResolvedHeadersOptions;
@@ -80,6 +83,7 @@ const KNOWN: readonly string[] = [
   'default',
   'policies',
   'by',
+  'skipIf',
   'onStorageFailure',
   'instances',
   'headers',
@@ -100,13 +104,7 @@ export function resolveOptions(options: RateLimitModuleOptions, where: string): 
       'pass a storage such as new RedisStorage({ url }), one that extends RateLimitStorage, or leave it out for memory',
     );
   }
-  if (!isFailureMode(onStorageFailure)) {
-    misconfigured(
-      where,
-      `onStorageFailure is ${describeValue(onStorageFailure)}`,
-      'use one of "local", "allow", "deny"',
-    );
-  }
+  checkedFailureMode(onStorageFailure, (problem, remedy) => misconfigured(where, problem, remedy));
   if (instances !== undefined && (!Number.isInteger(instances) || instances < 1 || instances > MOST_INSTANCES)) {
     misconfigured(
       where,
@@ -132,6 +130,7 @@ export function resolveOptions(options: RateLimitModuleOptions, where: string): 
     default: options.default,
     policies,
     by: options.by === undefined ? ip() : toSubjectResolver(options.by, `${where} by`),
+    skipIf: oncePerRequest(checkedFunction(options.skipIf, 'skipIf', where)),
     onStorageFailure,
     instances,
     headers: resolveHeadersOptions(options.headers, `${where} headers`),

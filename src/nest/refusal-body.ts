@@ -37,11 +37,17 @@ export function unavailableBody(kind: RefusalBody, policies: readonly string[]):
   };
 }
 
+/** In the words of the limit that binds: with several, that is the one with the longest wait. */
 function explain(decision: Decision): string {
   const seconds = retryAfterSeconds(decision);
+  const reason = asSentence(decision.mostRestrictive.policy.message ?? 'Rate limit exceeded.');
   return seconds === undefined
-    ? 'Rate limit exceeded. This request costs more than the limit ever allows.'
-    : `Rate limit exceeded. Retry in ${seconds} second${seconds === 1 ? '' : 's'}.`;
+    ? `${reason} This request costs more than the limit ever allows.`
+    : `${reason} Retry in ${seconds} second${seconds === 1 ? '' : 's'}.`;
+}
+
+function asSentence(text: string): string {
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
 function violatedPolicies(decision: Decision): readonly string[] {

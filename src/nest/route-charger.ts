@@ -2,10 +2,12 @@ import { type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import type { Charge } from '../core/charge.js';
 import type { Decision, Receipt } from '../core/decision.js';
 import { isStorageFailure } from '../core/errors.js';
+import type { Policy } from '../core/policy.js';
 import { RateLimiter } from '../core/rate-limiter.js';
 import type { MaybePromise } from '../core/storage.js';
 import { AddressTrust } from './address-trust.js';
-import type { PlannedCharge } from './policy-registry.js';
+import { mapHeard, whenAllKnown } from './maybe-promise.js';
+import { chargesOf, type PlannedLimit } from './planned-limit.js';
 import { resolveSubject } from './subjects/subject.js';
 import { HttpAnswer } from './transports/http-answer.js';
 import { httpRequestOf } from './transports/http-request.js';
@@ -19,13 +21,15 @@ export class RouteCharger {
     @Inject(AddressTrust) private readonly addressTrust: AddressTrust,
   ) {}
 
-  /** All charges of the phase as one question. Throws what the client is to be told. */
-  charge(planned: readonly PlannedCharge[], context: ExecutionContext): MaybePromise<Decision> {
-    let decision: MaybePromise<Decision>;
+  /**
+   * All charges of the phase as one question; undefined where the request is asked for nothing.
+   * Throws what the client is to be told.
+   */
+  charge(planned: readonly PlannedLimit[], context: ExecutionContext): MaybePromise<Decision | undefined> {
+    let decision: MaybePromise<Decision | undefined>;
     try {
       const charges = this.toCharges(planned, context);
-      decision =
-        charges instanceof Promise ? charges.then((late) => this.limiter.consume(late)) : this.limiter.consume(charges);
+      decision = charges instanceof Promise ? charges.then((late) => this.consume(late)) : this.consume(charges);
     } catch (error) {
       throw this.answer.failure(error, planned, context);
     }
@@ -34,13 +38,17 @@ export class RouteCharger {
 
   // Apart, because a closure beside the synchronous path would cost every request its context.
   private heard(
-    decision: Promise<Decision>,
-    planned: readonly PlannedCharge[],
+    decision: Promise<Decision | undefined>,
+    planned: readonly PlannedLimit[],
     context: ExecutionContext,
-  ): Promise<Decision> {
+  ): Promise<Decision | undefined> {
     return decision.catch((error: unknown) => {
       throw this.answer.failure(error, planned, context);
     });
+  }
+
+  private consume(charges: Charge | readonly Charge[]): MaybePromise<Decision | undefined> {
+    return Array.isArray(charges) && charges.length === 0 ? undefined : this.limiter.consume(charges);
   }
 
   /** Gives back what an earlier phase took. A storage that cannot do it now must not turn a refusal into another answer. */
@@ -52,32 +60,33 @@ export class RouteCharger {
     }
   }
 
-  /** Most routes have one limit, which needs no list. */
+  /** Most routes have one limit that every request is asked for alike, which needs no list. */
   private toCharges(
-    planned: readonly PlannedCharge[],
+    planned: readonly PlannedLimit[],
     context: ExecutionContext,
   ): MaybePromise<Charge | readonly Charge[]> {
-    if (planned.length === 1) return this.toCharge(planned[0]!, context);
-    const charges = planned.map((one) => {
-      const charge = this.toCharge(one, context);
-      // The next subject may throw before anybody waits for this one, and an unheard rejection ends the process.
-      if (charge instanceof Promise) charge.catch(() => {});
-      return charge;
+    const only = planned.length === 1 ? planned[0]! : undefined;
+    if (only?.sole !== undefined) return this.soleCharge(only, only.sole, context);
+    const charges = mapHeard(planned, (limit) => {
+      this.checkAddress(limit, context);
+      return chargesOf(limit, context);
     });
-    return charges.some((charge) => charge instanceof Promise)
-      ? Promise.all(charges.map((charge) => Promise.resolve(charge)))
-      : (charges as Charge[]);
+    return whenAllKnown(charges, (lists) => lists.flat());
   }
 
-  private toCharge(planned: PlannedCharge, context: ExecutionContext): MaybePromise<Charge> {
-    const { policy, subject, cost, where } = planned;
-    const request = httpRequestOf(context);
-    if (subject.usesAddress) this.addressTrust.check(request, planned);
-    const who = resolveSubject(subject, context, request, where);
-    return typeof who === 'string' ? { policy, subject: who, cost } : lateCharge(planned, who);
+  private soleCharge(limit: PlannedLimit, policy: Policy, context: ExecutionContext): MaybePromise<Charge> {
+    this.checkAddress(limit, context);
+    const { subject, where } = limit;
+    const cost = limit.cost as number;
+    const who = resolveSubject(subject, context, httpRequestOf(context), where);
+    return typeof who === 'string' ? { policy, subject: who, cost } : lateCharge(policy, who, cost);
+  }
+
+  private checkAddress(limit: PlannedLimit, context: ExecutionContext): void {
+    if (limit.subject.usesAddress) this.addressTrust.check(httpRequestOf(context), limit);
   }
 }
 
-async function lateCharge({ policy, cost }: PlannedCharge, who: Promise<string>): Promise<Charge> {
+async function lateCharge(policy: Policy, who: Promise<string>, cost: number): Promise<Charge> {
   return { policy, subject: await who, cost };
 }

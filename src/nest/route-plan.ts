@@ -3,7 +3,8 @@ import { SSE_METADATA } from '@nestjs/common/constants.js';
 import { misconfigured } from '../core/errors.js';
 import { ControllerPlaces } from './controller-places.js';
 import { EffectiveLimits, rejectRepeatedNames } from './effective-limits.js';
-import { type PlannedCharge, PolicyRegistry } from './policy-registry.js';
+import type { PlannedLimit } from './planned-limit.js';
+import { PolicyRegistry } from './policy-registry.js';
 import {
   type LimitDeclaration,
   LIMITS_METADATA,
@@ -20,8 +21,8 @@ export interface RoutePlan {
   readonly handler: Handler;
   /** Whether the handler answers with server-sent events. */
   readonly isEventStream: boolean;
-  readonly guard: readonly PlannedCharge[];
-  readonly interceptor: readonly PlannedCharge[];
+  readonly guard: readonly PlannedLimit[];
+  readonly interceptor: readonly PlannedLimit[];
 }
 
 /** Compiles plans, each once. The only reader of our metadata. */
@@ -86,7 +87,7 @@ export class RoutePlans {
     for (const limit of limits) effective.add(limit);
   }
 
-  private plan(declaration: LimitDeclaration, where: string, place: () => string): PlannedCharge {
+  private plan(declaration: LimitDeclaration, where: string, place: () => string): PlannedLimit {
     if (declaration.kind === 'own') return this.registry.own(declaration.definition, place, where);
     return this.registry.use(declaration.policyName, declaration.use, where);
   }

@@ -46,6 +46,19 @@ export class StartCheck {
     this.warnOfIdleDecorators();
   }
 
+  /** To be called after {@link run}, for a storage that can be away. */
+  tellOfInstances(): void {
+    const { instances, onStorageFailure } = this.options;
+    // Where no limit is declared, code may make some, which do what the module says.
+    const modes = this.registry.policies.map((policy) => policy.onStorageFailure ?? onStorageFailure);
+    const isLocal = modes.length === 0 ? onStorageFailure === 'local' : modes.includes('local');
+    if (instances !== undefined || !isLocal) return;
+    this.logger.log(
+      "While the storage cannot be asked, every instance gives out the whole of each limit that is 'local': n instances " +
+        'admit up to n times as much. To share it out, say how many there are: RateLimitModule.forRoot({ instances }).',
+    );
+  }
+
   /** A controller may have put other functions in the place of its methods when it was constructed. */
   private adoptInstances(): void {
     for (const module of this.modules.values()) {

@@ -55,11 +55,11 @@ describe('An application with names that cannot mean anything', () => {
       '(declared: "exports")',
     ],
     [
-      'a capacity from the environment, which looks like a name',
+      'a capacity from the environment, which looks like a limit string',
       () => onMethod([RateLimit('100', 60 as never)]),
       AT_LIST,
-      'unknown policy "100"',
-      'give numbers: @RateLimit(capacity, perSeconds)',
+      'capacity is "100"; expected a number',
+      'pass a number',
     ],
     [
       'a shared policy that no route names',

@@ -4,7 +4,7 @@ import type { Decision } from '../../core/decision.js';
 import { isStorageFailure } from '../../core/errors.js';
 import { RateLimitStorage } from '../../core/storage.js';
 import { HeaderWriter } from '../headers/header-writer.js';
-import type { PlannedCharge } from '../policy-registry.js';
+import type { PlannedLimit } from '../planned-limit.js';
 import { RateLimitExceededException, RateLimitUnavailableException } from '../rate-limit.exception.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from '../rate-limit.options.js';
 import { exceededBody, PROBLEM_JSON, unavailableBody } from '../refusal-body.js';
@@ -38,11 +38,11 @@ export class HttpAnswer {
   }
 
   /** The error to throw for one that came up while charging: a failed storage is a 503, anything else stays what it is. */
-  failure(error: unknown, planned: readonly PlannedCharge[], context: ExecutionContext): unknown {
+  failure(error: unknown, planned: readonly PlannedLimit[], context: ExecutionContext): unknown {
     if (!isStorageFailure(error)) return error;
     this.headers.writeUnavailable(httpResponseOf(context));
     this.announceProblem(context);
-    const policies = planned.map(({ policy }) => policy.name);
+    const policies = planned.map(({ name }) => name);
     return new RateLimitUnavailableException(error, unavailableBody(this.options.body, policies));
   }
 

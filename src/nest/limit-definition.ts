@@ -1,0 +1,125 @@
+import type { ExecutionContext } from '@nestjs/common';
+import { BUCKET_SHAPE_KEYS, type BucketShape, type StorageFailureMode } from '../core/bucket-shape.js';
+import type { MaybePromise } from '../core/storage.js';
+import type { Subject } from './subjects/subject.js';
+
+/** Tokens that one request takes, found when it comes. Integer ≥ 1; more than the capacity is refused for good. */
+export type CostFunction = (context: ExecutionContext) => MaybePromise<number>;
+
+/** Whether a request is let through without asking a limit, which then charges nothing. */
+export type SkipFunction = (context: ExecutionContext) => MaybePromise<boolean>;
+
+/** What may be said beside the numbers of a limit. */
+export interface LimitOptions {
+  /**
+   * Name of the limit; default `default`. Same name: the nearer place wins. Another name adds up: giving a name turns
+   * "instead of the default" into "as well as the default".
+   */
+  readonly name?: string;
+  /** Who is limited. Default: the module's `by`, which by default is `ip()`. */
+  readonly by?: Subject;
+  /** Tokens one request takes: an integer from 1 to the capacity, or a function of the execution context. Default: 1. */
+  readonly cost?: number | CostFunction;
+  /** Lifts the limit from the requests for which it answers `true`. Asked before authentication where the subject is known then. */
+  readonly skipIf?: SkipFunction;
+  /** What a client is told that this limit refuses, in front of how long to wait. Default: `Rate limit exceeded.` */
+  readonly message?: string;
+  /** Shares one bucket between all limits of this id, wherever they are declared. They must agree in name and numbers. */
+  readonly id?: string;
+  /** Tokens arrive in whole steps every so many seconds instead of evenly. Integer ≥ 1. */
+  readonly refillEverySeconds?: number;
+  /** What the limit does while the storage cannot be asked. Default: the module's `onStorageFailure`, by default `'local'`. */
+  readonly onStorageFailure?: StorageFailureMode;
+}
+
+/** One of several limits that are checked together. */
+export type GroupMember = BucketShape & {
+  /** What tells it from the others; its policy is called `<limit>.<name>`. Default: after its period, such as `minute` or `5-minutes`. */
+  readonly name?: string;
+  /** What a client is told that it refuses. Default: that of the whole limit. */
+  readonly message?: string;
+};
+
+/** Numbers of a limit: one bucket, a limit string (`'10/second; 1000/hour'`) or a list. All of several must admit a request. */
+export type Limits = BucketShape | string | readonly GroupMember[];
+
+/** Numbers of a limit that a request decides about; `'unlimited'` asks nothing of it. */
+export type LimitFunction = (context: ExecutionContext) => MaybePromise<Limits>;
+
+/** Several limits, all of which must admit a request; a denial by one takes nothing from the others. */
+export interface GroupShape {
+  readonly limits: string | readonly GroupMember[];
+}
+
+/** Numbers that depend on the request, all for one bucket: new numbers apply at once to what the bucket owes. */
+export interface FunctionShape {
+  readonly limits: LimitFunction;
+}
+
+/** Numbers by tier. Each tier has buckets of its own, so that an upgrade is felt at once. */
+export interface TiersShape {
+  /** Each tier's limits by its name; `'unlimited'` for none. */
+  readonly tiers: Readonly<Record<string, Limits>>;
+  /** The tier of a request: a name of the table. */
+  readonly tier: (context: ExecutionContext) => MaybePromise<string>;
+}
+
+/** A limit in one object: its numbers and its options. */
+export type LimitDefinition = (BucketShape | GroupShape | FunctionShape | TiersShape) & LimitOptions;
+
+/** A shared policy. Its name is its key. */
+export type SharedPolicyDefinition = (BucketShape | GroupShape | FunctionShape | TiersShape) &
+  Omit<LimitOptions, 'name' | 'id'> & {
+    /** Charged by code only (`RateLimiter.consume`), so that no route has to name it. Default: false. */
+    readonly usedInCode?: boolean;
+  };
+
+/** What a route may say when it names a shared policy; everything else is the policy's. */
+export interface SharedPolicyUse {
+  /** Tokens one request takes here: an integer from 1 to the capacity, or a function. Default: the policy's. */
+  readonly cost?: number | CostFunction;
+  /** Lifts the policy from requests to this route, as well as what the policy itself says. */
+  readonly skipIf?: SkipFunction;
+}
+
+/** The names of {@link LimitOptions}, for checks that find misspelt ones. */
+export const LIMIT_OPTION_KEYS: readonly string[] = [
+  'name',
+  'by',
+  'cost',
+  'skipIf',
+  'message',
+  'id',
+  'refillEverySeconds',
+  'onStorageFailure',
+];
+
+/** Options that stand for the numbers of a limit; exactly one way of saying them is used. */
+export const NUMBERS_KEYS: readonly string[] = [...BUCKET_SHAPE_KEYS, 'limits', 'tiers', 'tier'];
+
+/** Everything a limit in one object may say. */
+export const LIMIT_KEYS: readonly string[] = [...new Set([...NUMBERS_KEYS, ...LIMIT_OPTION_KEYS])];
+
+export const GROUP_MEMBER_KEYS: readonly string[] = [...BUCKET_SHAPE_KEYS, 'name', 'message'];
+
+export const SHARED_POLICY_KEYS: readonly string[] = [
+  ...LIMIT_KEYS.filter((key) => key !== 'name' && key !== 'id'),
+  'usedInCode',
+];
+
+export const SHARED_POLICY_USE_KEYS: readonly string[] = ['cost', 'skipIf'];
+
+/** A copy that no later change reaches. Known options also by name: an object of a configuration class may have getters. */
+export function copyOptions<T extends object>(source: T, known: readonly string[]): T {
+  // Untyped code may pass null; the check for unknown options says so.
+  if (source === null) return source;
+  const named = known.map((key): [string, unknown] => [key, (source as Record<string, unknown>)[key]]);
+  return { ...source, ...Object.fromEntries(named.filter(([, value]) => value !== undefined)) };
+}
+
+/** A limit that may be written as its numbers alone, in one object. */
+export function toDefinition<T extends object>(limit: T | string | readonly GroupMember[] | LimitFunction): T {
+  return typeof limit === 'string' || typeof limit === 'function' || Array.isArray(limit)
+    ? ({ limits: limit } as unknown as T)
+    : (limit as T);
+}

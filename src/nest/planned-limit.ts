@@ -1,0 +1,71 @@
+import type { ExecutionContext } from '@nestjs/common';
+import type { Charge } from '../core/charge.js';
+import { describeValue, InvalidChargeError } from '../core/errors.js';
+import type { Policy } from '../core/policy.js';
+import type { MaybePromise } from '../core/storage.js';
+import type { CostFunction, SkipFunction } from './limit-definition.js';
+import type { PolicyChoice } from './limit-policies.js';
+import { whenAllKnown, whenKnown } from './maybe-promise.js';
+import { handlerName, resolveSubject, type SubjectResolver } from './subjects/subject.js';
+import { httpRequestOf } from './transports/http-request.js';
+
+/** What a route is charged for one of its limits. */
+export interface PlannedLimit {
+  /** By which nearness goes: the limit's name, whatever those of its policies. */
+  readonly name: string;
+  /** Those that are known at start: all of the limit, or those of all its tiers. */
+  readonly policies: readonly Policy[];
+  /** Set where a request decides which of them count, or which others. */
+  readonly choose: PolicyChoice | undefined;
+  readonly subject: SubjectResolver;
+  readonly cost: number | CostFunction;
+  readonly skipIf: SkipFunction | undefined;
+  /** Where the limit is written, for messages. */
+  readonly where: string;
+  /** The policy of a limit whose only question to a request is who it comes from; most limits are such. */
+  readonly sole: Policy | undefined;
+}
+
+const NOTHING: readonly Charge[] = [];
+
+/** With what follows from the rest. */
+export function plannedLimit(limit: Omit<PlannedLimit, 'sole'>): PlannedLimit {
+  const { policies, choose, cost, skipIf } = limit;
+  const asksNoMore = choose === undefined && skipIf === undefined && typeof cost === 'number';
+  return { ...limit, sole: asksNoMore && policies.length === 1 ? policies[0] : undefined };
+}
+
+/** What a request is charged for a limit: nothing where it is skipped or unlimited. */
+export function chargesOf(limit: PlannedLimit, context: ExecutionContext): MaybePromise<readonly Charge[]> {
+  if (limit.skipIf === undefined) return unlessUnlimited(limit, context);
+  return whenKnown(limit.skipIf(context), (skips: unknown) => {
+    if (skips === true) return NOTHING;
+    if (skips === false) return unlessUnlimited(limit, context);
+    throw new InvalidChargeError(
+      `${limit.where}: skipIf gave ${describeValue(skips)} for ${handlerName(context)}; expected true or false. ` +
+        'Remedy: compare what it finds, for example === true.',
+    );
+  });
+}
+
+function unlessUnlimited(limit: PlannedLimit, context: ExecutionContext): MaybePromise<readonly Charge[]> {
+  if (limit.choose === undefined) return charged(limit, limit.policies, context);
+  return whenKnown(limit.choose(context), (policies) =>
+    policies.length === 0 ? NOTHING : charged(limit, policies, context),
+  );
+}
+
+function charged(
+  { subject, cost, where }: PlannedLimit,
+  policies: readonly Policy[],
+  context: ExecutionContext,
+): MaybePromise<readonly Charge[]> {
+  const who = resolveSubject(subject, context, httpRequestOf(context), where);
+  if (typeof who === 'string' && typeof cost === 'number')
+    return policies.map((policy) => ({ policy, subject: who, cost }));
+  if (who instanceof Promise) who.catch(() => {});
+  const asked = typeof cost === 'number' ? cost : cost(context);
+  return whenAllKnown<string | number, readonly Charge[]>([who, whenKnown(asked, (known) => known)], ([name, tokens]) =>
+    policies.map((policy) => ({ policy, subject: name as string, cost: tokens as number })),
+  );
+}

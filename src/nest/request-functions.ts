@@ -1,0 +1,36 @@
+import { describeValue, misconfigured } from '../core/errors.js';
+import type { MaybePromise } from '../core/storage.js';
+import type { SkipFunction } from './limit-definition.js';
+import { whenKnown } from './maybe-promise.js';
+import { httpRequestOf } from './transports/http-request.js';
+
+/** @throws RateLimitConfigurationError for what cannot be called. */
+export function checkedFunction<T>(value: T | undefined, option: string, where: string): T | undefined {
+  if (value === undefined || typeof value === 'function') return value;
+  return misconfigured(
+    where,
+    `${option} is ${describeValue(value)}`,
+    `write a function of the execution context: ${option}: (context) => …`,
+  );
+}
+
+/** Both rules hold: whoever one of them lets through is let through. */
+export function either(one: SkipFunction | undefined, other: SkipFunction | undefined): SkipFunction | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return (context) => whenKnown(one(context), (skips) => (skips ? true : other(context)));
+}
+
+/** The same answer for all limits of a request to a handler. */
+export function oncePerRequest(skipIf: SkipFunction | undefined): SkipFunction | undefined {
+  if (skipIf === undefined) return undefined;
+  const answers = new WeakMap<object, { readonly handler: unknown; readonly skips: MaybePromise<boolean> }>();
+  return (context) => {
+    const request = httpRequestOf(context);
+    const handler = context.getHandler();
+    const known = answers.get(request);
+    if (known?.handler === handler) return known.skips;
+    const skips = skipIf(context);
+    answers.set(request, { handler, skips });
+    return skips;
+  };
+}
