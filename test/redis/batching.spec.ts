@@ -146,7 +146,7 @@ describe('a call', () => {
       () => {},
     );
     const settled: unknown[] = [];
-    const decisions = ['a', 'a', 'b', 'c'].map((subject, i) => {
+    const decisions = ['a', 'a', 'b', 'c', 'c'].map((subject, i) => {
       const charges = [{ policy: three, subject, cost: 1 }];
       return new Decision(
         charges,
@@ -157,12 +157,15 @@ describe('a call', () => {
     for (const decision of decisions) batch.add(decision);
     decisions[0]!.expire(new Error('too late'));
     decisions[2]!.expire(new Error('too late'));
+    // Nobody has found that out yet.
+    decisions[4]!.dueMs = performance.now() - 1;
     const { keyCount, input } = batch.message();
     expect([keyCount, input.slice(0, 2), input.slice(-4)]).toEqual([2, ['a', 'c'], ['1', '1', '1', '1']]);
     batch.answer([7, 1, 0, 0, 0]);
     expect(settled).toEqual([
       [0, 'too late', true],
       [2, 'too late', true],
+      [4, 'Redis was not asked within 50 ms.', true],
       [1, true],
       [3, false],
     ]);

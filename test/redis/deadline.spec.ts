@@ -3,6 +3,7 @@ import { StorageFailureError, StorageTimeoutError } from '../../src/core/errors.
 import { Policy } from '../../src/core/policy.js';
 import { Deadline } from '../../src/storage/redis/deadline.js';
 import { LoneQuestion, type Sent } from '../../src/storage/redis/question.js';
+import type { RedisAvailability } from '../../src/storage/redis/redis.options.js';
 import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { freePort, startRedis } from '../support/redis-server.mjs';
 import { eventually, redisUrl, uniquePrefix } from '../support/redis-testing.js';
@@ -147,6 +148,58 @@ describe('a question to Redis', () => {
     const busyUntil = performance.now() + 200;
     while (performance.now() < busyUntil);
     expect((await question).allowed).toBe(true);
+    await storage.close();
+  });
+
+  test('is not failed, and the server not left, because this process stood still between a timer and its turn', async () => {
+    const changes: RedisAvailability[] = [];
+    const onAvailability = (change: RedisAvailability) => changes.push(change);
+    const storage = new RedisStorage({ url: redisUrl(), prefix, logger, onAvailability });
+    await storage.open();
+    const timers = jest.requireActual<typeof import('node:timers')>('node:timers');
+    const real = timers.setTimeout;
+    let hasFired = false;
+    const spy = jest.spyOn(timers, 'setTimeout').mockImplementation(((run: () => void, delayMs: number) =>
+      real(() => {
+        hasFired = true;
+        run();
+      }, delayMs)) as typeof setTimeout);
+    // Sets the timer, and is answered long before.
+    await storage.consume(charges);
+    spy.mockRestore();
+    const late = await new Promise<Promise<unknown>[]>((resolve) => {
+      // An immediate of every turn, so that it stands before that which the timer makes.
+      const eachTurn = (): void => {
+        if (!hasFired) return void setImmediate(eachTurn);
+        const asked = Array.from({ length: 20 }, () => failureOf(Promise.resolve(storage.consume(charges))));
+        // When they have been sent.
+        process.nextTick(() => {
+          const busyUntil = performance.now() + 200;
+          while (performance.now() < busyUntil);
+        });
+        resolve(asked);
+      };
+      eachTurn();
+    });
+    expect(await Promise.all(late)).toEqual(Array.from({ length: 20 }, () => undefined));
+    expect(changes).toEqual([]);
+    await storage.close();
+  });
+
+  test('is not sent any more when this process stood still until it was late: nobody would hear the answer', async () => {
+    const storage = new RedisStorage({ url: redisUrl(), prefix, logger });
+    await storage.open();
+    const asked = [{ policy, subject: 'user:2', cost: 1 }];
+    // Sent at once; the others wait for the end of the turn.
+    const sent = failureOf(Promise.resolve(storage.consume(asked)));
+    await new Promise<void>((resolve) => process.nextTick(resolve));
+    const late = Array.from({ length: 20 }, () => failureOf(Promise.resolve(storage.consume(asked))));
+    const busyUntil = performance.now() + 200;
+    while (performance.now() < busyUntil);
+    for (const error of await Promise.all(late)) expect(error).toMatchObject({ isUncharged: true });
+    expect(await sent).toBeUndefined();
+    const { debtUnits } = await storage.peek(asked);
+    expect(Math.ceil(debtUnits[0]! / policy.refillMicros)).toBe(1);
     await storage.close();
   });
 });

@@ -153,6 +153,40 @@ test('a hook that throws hurts nobody but itself', async () => {
   expect(storage.isAvailable).toBe(true);
 });
 
+test.each<[how: string, warn: (line: string) => void]>([
+  [
+    'throws',
+    () => {
+      throw new Error('disk full');
+    },
+  ],
+  ['fails later', () => Promise.reject(new Error('disk full'))],
+])('a logger that %s hurts nobody: the hook is called, requests are answered', async (_how, warn) => {
+  await storage.close();
+  storage = new RedisStorage({ url: proxy.url, logger: { warn }, onAvailability: (change) => changes.push(change) });
+  await storage.open();
+  proxy.cutAll();
+  await eventually(() => changes.length > 0);
+  await isBack();
+  expect(changes.map(({ available }) => available)).toEqual([false, true]);
+  await storage.close();
+
+  // One that can never be used, and appears when nobody waits for it any more.
+  proxy.newcomers = 'reset';
+  await storage.open();
+  const admin = plainClient({}, server.url);
+  try {
+    await admin.acl('SETUSER', 'default', '-get');
+    proxy.heal();
+    await eventually(() => changes.length >= 4);
+    // Jest fails for a rejection that nobody handles.
+    await sleep(50);
+  } finally {
+    await admin.acl('SETUSER', 'default', '+@all');
+    await admin.quit();
+  }
+});
+
 test('a server that cannot be used when the application starts is used as soon as it can be', async () => {
   const admin = plainClient({}, server.url);
   await admin.config('SET', 'maxmemory', '1');
@@ -176,4 +210,28 @@ test('a full server is away until it has room again', async () => {
   await isBack();
   expect(changes).toHaveLength(2);
   await admin.quit();
+});
+
+test('a user whose right was taken away is away until it is given back, and not back in between', async () => {
+  const admin = plainClient({}, server.url);
+  try {
+    for (const right of ['evalsha', 'eval']) {
+      await admin.acl('SETUSER', 'default', `-${right}`);
+      await admin.script('FLUSH');
+      await eventually(async () => {
+        await consume().catch(() => undefined);
+        return changes.at(-1)?.available === false;
+      });
+      const told = changes.length;
+      // Time for several probes.
+      await sleep(1500);
+      expect(changes).toHaveLength(told);
+      await admin.acl('SETUSER', 'default', `+${right}`);
+      await isBack();
+    }
+    expect(changes.map(({ available }) => available)).toEqual([false, true, false, true]);
+  } finally {
+    await admin.acl('SETUSER', 'default', '+@all');
+    await admin.quit();
+  }
 });

@@ -127,12 +127,21 @@ describe('what waiting does not cure stops the start', () => {
       '+info',
     );
     await admin.call('ACL', 'SETUSER', 'stranger', 'on', '>pw', '~other:*', '+@all');
+    const onKeys = ['on', '>pw', `~${prefix}*`, '+get', '+set', '+del', '+time', '+info'];
+    await admin.call('ACL', 'SETUSER', 'byText', ...onKeys, '+eval');
+    await admin.call('ACL', 'SETUSER', 'byDigest', ...onKeys, '+evalsha');
+    // The server knows the scripts, as it does when another instance has called them.
+    const earlier = storageOf({ url: server.url.replace('//', '//:s3cret@'), ...patient });
+    await earlier.open();
+    await earlier.close();
     try {
       for (const [credentials, expected] of [
         ['', /does not accept the user name and password \(NOAUTH/],
         ['nobody:pw@', /does not accept the user name and password \(WRONGPASS/],
         [':wrong@', /does not accept the user name and password \(WRONGPASS/],
-        ['idle:pw@', /may not do what the storage needs \(NOPERM.*grant it EVALSHA, EVAL/],
+        ['idle:pw@', /may not do what the storage needs \(NOPERM.*grant it EVALSHA, EVAL, .*INFO/],
+        ['byText:pw@', /may not do what the storage needs \(NOPERM.*evalsha/],
+        ['byDigest:pw@', /may not do what the storage needs \(NOPERM.*eval/],
         ['reader:pw@', /may not do what the storage needs/],
         ['stranger:pw@', /may not do what the storage needs \(NOPERM/],
       ] as const) {
@@ -168,6 +177,25 @@ describe('what waiting does not cure stops the start', () => {
     await storage.consume(charges);
     await storage.reset(charges);
     expect(await admin.dbsize()).toBe(0);
+    await storage.close();
+    await admin.quit();
+    await server.stop();
+  });
+
+  test('another database than the one that was named', async () => {
+    const server = await startRedis();
+    const admin = new Redis(`${server.url}/3`);
+    const rights = ['+evalsha', '+eval', '+time', '+get', '+set', '+del', '+info'];
+    await admin.call('ACL', 'SETUSER', 'limiter', 'on', '>pw', `~${prefix}*`, ...rights);
+    const inDatabase = (number: number) =>
+      storageOf({ url: `${server.url.replace('//', '//limiter:pw@')}/${number}`, ...patient });
+    await expect(inDatabase(3).open()).rejects.toThrow(/may not do what .*select.*Remedy: .*SELECT for a database/);
+    await admin.call('ACL', 'SETUSER', 'limiter', '+select');
+    await expect(inDatabase(99).open()).rejects.toThrow(/does not have the database .*DB index is out of range/);
+    const storage = inDatabase(3);
+    await storage.open();
+    await storage.consume(charges);
+    expect(await admin.dbsize()).toBe(1);
     await storage.close();
     await admin.quit();
     await server.stop();

@@ -11,6 +11,7 @@ type Cause = 'connection' | 'answers' | `node ${string}`;
 export class Availability {
   private readonly causes = new Set<Cause>();
 
+  /** @param logger one that never throws. */
   constructor(
     private readonly logger: RedisStorageLogger,
     private readonly hook: ((change: RedisAvailability) => unknown) | undefined,
@@ -58,10 +59,6 @@ export class Availability {
   private readonly hookFailed = (error: unknown): void => this.warn(`onAvailability threw: ${messageOf(error)}`);
 
   private warn(message: string): void {
-    try {
-      this.logger.warn(`RedisStorage: ${message}`);
-    } catch {
-      // Whoever cannot log cannot be told; requests must not suffer from it.
-    }
+    this.logger.warn(`RedisStorage: ${message}`);
   }
 }

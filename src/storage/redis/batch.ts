@@ -1,9 +1,9 @@
 import { costUnits } from '../../core/algorithms/token-bucket.js';
 import type { Charge } from '../../core/charge.js';
 import { StorageTimeoutError } from '../../core/errors.js';
-import type { Policy } from '../../core/policy.js';
 import type { StorageReply } from '../../core/storage.js';
 import type { Breaker } from './breaker.js';
+import { asksTheSame, consumeMessage } from './consume-message.js';
 import type { DenyCache } from './deny-cache.js';
 import { messageOf } from './failures.js';
 import { Question, type Sent } from './question.js';
@@ -69,7 +69,8 @@ export class Batch implements Sent {
   }
 
   get isAwaited(): boolean {
-    return this.groups.some((group) => group.some(({ isAwaited }) => isAwaited));
+    const nowMs = performance.now();
+    return this.groups.some((group) => group.some((decision) => decision.isInTime(nowMs)));
   }
 
   add(decision: Decision): void {
@@ -85,24 +86,10 @@ export class Batch implements Sent {
 
   /** KEYS and ARGV of consume.lua for those decisions that somebody still waits for; the others must not be charged. */
   readonly message = (): Message => {
-    this.sentMs = performance.now();
-    this.dropUnawaited();
-    const plans: (readonly Charge[])[] = [];
-    const input: string[] = [];
-    const calls: string[] = [];
-    for (const group of this.groups) {
-      const { charges } = group[0]!;
-      for (const charge of charges) input.push(this.surroundings.keyOf(charge));
-      calls.push(String(planNumber(plans, charges)), String(group.length));
-    }
-    const keyCount = input.length;
-    input.push(String(plans.length));
-    for (const plan of plans) {
-      input.push(String(plan.length));
-      for (const charge of plan) input.push(...chargeText(charge));
-    }
-    input.push(...calls);
-    return { keyCount, input };
+    const nowMs = performance.now();
+    this.dropLate(nowMs);
+    this.sentMs = nowMs;
+    return consumeMessage(this.groups, this.surroundings.keyOf);
   };
 
   readonly answer = (raw: unknown): void => {
@@ -153,10 +140,15 @@ export class Batch implements Sent {
     this.onReturn();
   }
 
-  private dropUnawaited(): void {
-    if (this.groups.every((group) => group.every(({ isAwaited }) => isAwaited))) return;
-    const awaited = this.groups.map((group) => group.filter(({ isAwaited }) => isAwaited));
-    this.groups = awaited.filter(({ length }) => length > 0);
+  /** Whose time was over before anything could be sent (the event loop stood still) would be charged without an answer. */
+  private dropLate(nowMs: number): void {
+    if (this.groups.every((group) => group.every((decision) => decision.isInTime(nowMs)))) return;
+    const { deadlineMs } = this.surroundings;
+    const inTime = this.groups.map((group) => group.filter((decision) => decision.isInTime(nowMs)));
+    const late = this.groups.flat().filter((decision) => !decision.isInTime(nowMs));
+    this.groups = inTime.filter(({ length }) => length > 0);
+    for (const decision of late)
+      decision.expire(new StorageTimeoutError(`Redis was not asked within ${deadlineMs} ms.`));
   }
 
   private tell(raw: unknown): void {
@@ -178,7 +170,7 @@ export class Batch implements Sent {
     const reply = (taken: number, allowed: boolean): StorageReply => ({
       allowed,
       nowMicros,
-      debtUnits: before.map((debt, c) => debt + taken * unitsOf(charges[c]!)),
+      debtUnits: before.map((debt, c) => debt + taken * costUnits(charges[c]!.policy, charges[c]!.cost)),
     });
     for (let i = 0; i < admitted; i++) group[i]!.settle(reply(i + 1, true));
     if (admitted === group.length) return;
@@ -186,41 +178,4 @@ export class Batch implements Sent {
     this.surroundings.denials?.remember(charges, denied, this.sentMs!);
     for (let i = admitted; i < group.length; i++) group[i]!.settle(denied);
   }
-}
-
-/** The number of the plan with these charges, from 1; a new one is added. Few policies are asked of one Redis, and often the same. */
-function planNumber(plans: (readonly Charge[])[], charges: readonly Charge[]): number {
-  const known = plans.findIndex((plan) => asksTheSame(plan, charges));
-  return known < 0 ? plans.push(charges) : known + 1;
-}
-
-function asksTheSame(some: readonly Charge[], others: readonly Charge[]): boolean {
-  return (
-    some.length === others.length &&
-    some.every(({ policy, cost }, i) => policy === others[i]!.policy && cost === others[i]!.cost)
-  );
-}
-
-/** Of the latest cost: most policies are only ever charged with one. */
-const texts = new WeakMap<Policy, { readonly cost: number; readonly text: readonly string[] }>();
-
-/** The four integers per charge that the scripts expect. */
-export function chargeText(charge: Charge): readonly string[] {
-  const { policy, cost } = charge;
-  let known = texts.get(policy);
-  if (known?.cost !== cost) {
-    known = { cost, text: unitsText(policy, unitsOf(charge)) };
-    texts.set(policy, known);
-  }
-  return known.text;
-}
-
-/** The same of so many units of debt. */
-export function unitsText(policy: Policy, units: number): readonly string[] {
-  const { capacityUnits, refillTokens, intervalMicros } = policy;
-  return [units, capacityUnits, refillTokens, intervalMicros].map(String);
-}
-
-function unitsOf({ policy, cost }: Charge): number {
-  return costUnits(policy, cost);
 }

@@ -5,10 +5,15 @@
 export interface RedisClient {
   readonly status: string;
   readonly isCluster?: boolean;
-  readonly options?: { readonly enableOfflineQueue?: boolean; readonly autoResendUnfulfilledCommands?: boolean };
+  readonly options?: {
+    readonly db?: number;
+    readonly enableOfflineQueue?: boolean;
+    readonly autoResendUnfulfilledCommands?: boolean;
+  };
   evalsha(sha1: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>;
   eval(script: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>;
   del(...keys: string[]): Promise<unknown>;
+  select?(database: number): Promise<unknown>;
   connect(): Promise<unknown>;
   quit(): Promise<unknown>;
   disconnect(): void;

@@ -6,7 +6,7 @@ import { misconfiguration, toError } from './failures.js';
 import { probeKey } from './key.js';
 import type { Sent } from './question.js';
 import type { CheckedRedisOptions } from './redis.options.js';
-import { PROBE } from './scripts.js';
+import { type Message, PROBE } from './scripts.js';
 
 /** Connecting has its own limit; the handshake and the probe come after it. */
 const OPEN_LIMIT_MS = CONNECT_TIMEOUT_MS + 500;
@@ -66,7 +66,14 @@ export class Connection {
 
   /** Asks for something that takes nothing and needs all that decisions need. */
   probe(subject?: string): Promise<unknown> {
-    return this.client.eval(PROBE, 1, probeKey(this.options.prefix, subject));
+    const message: Message = { keyCount: 1, input: [probeKey(this.options.prefix, subject)] };
+    const sent = (send: (sent: Sent) => void): Promise<unknown> =>
+      new Promise((answer, fail) => send({ isAwaited: true, answer, fail }));
+    // Each way of calling a script takes a right of its own; a server that knows the script would hide that one lacks.
+    return Promise.all([
+      sent((one) => PROBE.put(this.client, () => message, one)),
+      sent((one) => PROBE.putText(this.client, message, one)),
+    ]);
   }
 
   /** Lets go: a connection of our own is closed after the answers it owes, or soon without them. */
@@ -107,6 +114,7 @@ export class Connection {
   private async findProblem(): Promise<Error | undefined> {
     try {
       await this.connect();
+      await this.selectDatabase();
       await this.probe();
       return undefined;
     } catch (thrown) {
@@ -135,6 +143,13 @@ export class Connection {
         { cause: reason },
       );
     }
+  }
+
+  /** Once more than ioredis, which stays in database 0 and goes on where another cannot be selected. */
+  private async selectDatabase(): Promise<void> {
+    const { client } = this;
+    const database = client.options?.db ?? 0;
+    if (database > 0 && !this.options.reuseConnection) await client.select?.(database);
   }
 
   private readonly onError = (error: Error & { readonly lastNodeError?: Error }): void => {

@@ -38,20 +38,23 @@ export class Deadline {
 
   private setTimer(delayMs: number): void {
     this.hasTimer = true;
-    // Answers that arrived while the event loop was busy are read after its timers: they get their turn first.
+    // Answers that arrived while the event loop was busy are read after its timers: they get their turn first. So only
+    // what was due by then is failed: the loop may be busy once more before the immediate, and no answer read since.
     // (An immediate that is unref'd would wait for other events; this one lasts no longer than the turn anyway.)
-    const atTime = () => setImmediate(() => this.failOverdue());
+    const atTime = () => {
+      const nowMs = performance.now();
+      setImmediate(() => this.failOverdue(nowMs));
+    };
     outsideRequests(() => setTimeout(atTime, delayMs).unref());
   }
 
-  private failOverdue(): void {
-    const nowMs = performance.now();
+  private failOverdue(nowMs: number): void {
     this.dropSettled();
     while (this.first !== undefined && this.first.dueMs <= nowMs) {
       this.first.expire(new StorageTimeoutError(`Redis did not answer within ${this.limitMs} ms.`));
       this.dropSettled();
     }
     this.hasTimer = false;
-    if (this.first !== undefined) this.setTimer(this.first.dueMs - nowMs);
+    if (this.first !== undefined) this.setTimer(this.first.dueMs - performance.now());
   }
 }

@@ -10,12 +10,17 @@ const MISCONFIGURATIONS: readonly (readonly [message: RegExp, problem: string, r
   [
     /^NOPERM|user executing the script/,
     'the Redis user may not do what the storage needs',
-    'grant it EVALSHA, EVAL, TIME, GET, SET and DEL on the keys that begin with the prefix',
+    'grant it EVALSHA, EVAL, TIME, GET, SET and DEL on the keys that begin with the prefix, INFO, and SELECT for a database other than 0',
   ],
   [
     /syntax error|unknown command/i,
     'the server cannot run the scripts of the storage',
     'use Redis 6.2 or later, or what is compatible with it, and do not rename or disable EVAL and EVALSHA',
+  ],
+  [
+    /DB index is out of range|SELECT is not allowed|invalid DB index/,
+    'the server does not have the database that is to be used',
+    'name one that it has, or none for database 0',
   ],
   [/cluster support disabled/, 'the server is not a node of a cluster', 'pass url or options instead of cluster'],
   [/^MOVED /, 'the server is a node of a cluster', 'pass cluster instead of url or options, or a Cluster as client'],
@@ -38,6 +43,11 @@ export function toStorageFailure(error: unknown): StorageFailureError {
     cause: error,
     isUncharged: isRedirection(error),
   });
+}
+
+export function notAsked(reason: string): StorageFailureError {
+  const message = `Redis is not asked, because it stopped answering: ${reason}`;
+  return new StorageFailureError(message, { isUncharged: true });
 }
 
 /** What the last node that was asked said instead of running a script. Another reason may stand in the same sentence. */

@@ -21,6 +21,11 @@ export class Question<T> {
     private readonly reject: (error: Error) => void,
   ) {}
 
+  /** Whether an answer can still be of use to somebody, if it is asked now. */
+  isInTime(nowMs: number): boolean {
+    return this.isAwaited && nowMs < this.dueMs;
+  }
+
   settle(answer: T): void {
     if (!this.isAwaited) return;
     this.isAwaited = false;

@@ -169,8 +169,23 @@ export function checkedRedisOptions(options: RedisStorageOptions): CheckedRedisO
   }
   const client = clientFrom(options);
   const dangers = client.isCluster === true ? dangersOfCluster : dangersOf;
+  const patientLogger = patient(logger);
   for (const danger of reuseConnection ? dangers(client) : []) {
-    logger.warn(`RedisStorage: reuseConnection with ${danger}. Set it to false, or leave out reuseConnection.`);
+    patientLogger.warn(`RedisStorage: reuseConnection with ${danger}. Set it to false, or leave out reuseConnection.`);
   }
-  return { client, reuseConnection, prefix, deadlineMs, denyCache, onAvailability, logger };
+  return { client, reuseConnection, prefix, deadlineMs, denyCache, onAvailability, logger: patientLogger };
+}
+
+/** Whoever cannot log cannot be told; requests must not suffer from it. */
+function patient(logger: RedisStorageLogger): RedisStorageLogger {
+  return {
+    warn(message) {
+      try {
+        const told: unknown = logger.warn(message);
+        if (told instanceof Promise) told.catch(() => {});
+      } catch {
+        // Nothing can be done.
+      }
+    },
+  };
 }

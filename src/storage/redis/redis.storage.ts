@@ -2,19 +2,20 @@ import type { Bucket, Charge } from '../../core/charge.js';
 import { StorageFailureError } from '../../core/errors.js';
 import { type MaybePromise, type Owed, RateLimitStorage, type StorageReply } from '../../core/storage.js';
 import { Availability } from './availability.js';
-import { chargeText, Decision, unitsText } from './batch.js';
-import type { Breaker } from './breaker.js';
+import { Decision } from './batch.js';
 import { nodeOf } from './cluster-client.js';
 import { Connection, type Send } from './connection.js';
 import { Deadline } from './deadline.js';
 import { DenyCache } from './deny-cache.js';
-import { bySlot, type GroupAsker, GroupedDecision, peekEach, spansSlots } from './groups.js';
+import { notAsked } from './failures.js';
+import { GroupDecisions } from './group-decisions.js';
+import { type GroupAsker, spansSlots } from './groups.js';
 import { bucketKey } from './key.js';
 import { Lane, type Lanes, type LaneSurroundings } from './lane.js';
+import { Questions } from './questions.js';
 import { LoneQuestion, type Sent } from './question.js';
 import { checkedRedisOptions, type CheckedRedisOptions, type RedisStorageOptions } from './redis.options.js';
-import { toStorageReply } from './reply.js';
-import { CONSUME, type Message, OWE, PEEK, REFUND } from './scripts.js';
+import { CONSUME } from './scripts.js';
 import { SlotLanes } from './slot-lanes.js';
 
 /**
@@ -30,6 +31,8 @@ export class RedisStorage extends RateLimitStorage {
   private readonly availability: Availability;
   private readonly lanes: Lanes;
   private readonly isCluster: boolean;
+  private readonly groupDecisions: GroupDecisions;
+  private readonly questions: Questions;
   private connection: Connection | undefined;
   private opens = 0;
   private isClosed = false;
@@ -42,8 +45,14 @@ export class RedisStorage extends RateLimitStorage {
     this.denials = this.options.denyCache ? new DenyCache() : undefined;
     this.availability = new Availability(this.options.logger, this.options.onAvailability);
     this.isCluster = this.options.client.isCluster === true;
+    const keyOf = (bucket: Bucket): string => bucketKey(this.options.prefix, bucket);
+    const groupAsker: GroupAsker = {
+      consume: (group) => this.denials?.replyTo(group) ?? this.decide(group),
+      peek: (charges) => this.peek(charges),
+      giveBack: (group, thenMicros) => void this.refund(group, thenMicros).catch(ignore),
+    };
     const surroundings: LaneSurroundings = {
-      keyOf: (bucket) => bucketKey(this.options.prefix, bucket),
+      keyOf,
       denials: this.denials,
       availability: this.availability,
       deadlineMs: this.options.deadlineMs,
@@ -51,26 +60,27 @@ export class RedisStorage extends RateLimitStorage {
       probe: (subject) =>
         this.ask(ignore, (_, sent) => void this.connection?.probe(subject).then(sent.answer, sent.fail)),
     };
-    this.lanes = this.isCluster ? this.slotLanes(surroundings) : new Lane(surroundings);
-  }
-
-  private slotLanes(surroundings: LaneSurroundings): SlotLanes {
-    return new SlotLanes({
-      ...surroundings,
-      nodeOf: (slot) => nodeOf(this.connection?.client, slot),
-      deadline: this.deadline,
-      asker: this.groupAsker,
-    });
+    this.lanes = this.isCluster
+      ? new SlotLanes({
+          ...surroundings,
+          nodeOf: (slot) => nodeOf(this.connection?.client, slot),
+          deadline: this.deadline,
+          asker: groupAsker,
+        })
+      : new Lane(surroundings);
+    this.groupDecisions = new GroupDecisions(groupAsker, this.denials, this.deadline);
+    const { isCluster, denials, lanes } = this;
+    this.questions = new Questions({ isCluster, keyOf, denials, lanes, ask: (read, send) => this.ask(read, send) });
   }
 
   override consume(charges: readonly Charge[]): MaybePromise<StorageReply> {
-    if (this.isCluster && spansSlots(charges)) return this.decideInGroups(charges);
+    if (this.isCluster && spansSlots(charges)) return this.groupDecisions.decide(charges);
     return this.denials?.replyTo(charges) ?? this.decide(charges);
   }
 
   private decide(charges: readonly Charge[]): Promise<StorageReply> {
-    const breaker = this.lanes.breakerOf(charges[0]!);
-    if (breaker.isOpen) return Promise.reject(notAsked(breaker));
+    const { isOpen, reason } = this.lanes.breakerOf(charges[0]!);
+    if (isOpen) return Promise.reject(notAsked(reason));
     return new Promise((resolve, reject) => {
       const decision = new Decision(charges, resolve, reject);
       this.deadline.watch(decision);
@@ -78,55 +88,24 @@ export class RedisStorage extends RateLimitStorage {
     });
   }
 
-  private decideInGroups(charges: readonly Charge[]): Promise<StorageReply> {
-    return new Promise((resolve, reject) => {
-      const groups = bySlot(charges);
-      // What is known to be denied is denied first, and nothing has to be given back.
-      const denied = groups.findIndex((group) => this.denials?.replyTo(group) !== undefined);
-      if (denied > 0) groups.unshift(...groups.splice(denied, 1));
-      const decision = new GroupedDecision(charges, groups, this.groupAsker, resolve, reject);
-      this.deadline.watch(decision);
-      void decision.run();
-    });
+  override peek(charges: readonly Charge[]): Promise<StorageReply> {
+    return this.questions.peek(charges);
+  }
+
+  override refund(charges: readonly Charge[], thenMicros: number): Promise<void> {
+    return this.questions.refund(charges, thenMicros);
+  }
+
+  override reset(buckets: readonly Bucket[]): Promise<void> {
+    return this.questions.reset(buckets);
+  }
+
+  override owe(debts: readonly Owed[]): Promise<void> {
+    return this.questions.owe(debts);
   }
 
   override get isAvailable(): boolean {
     return !this.isClosed && this.availability.isUp;
-  }
-
-  override async owe(debts: readonly Owed[]): Promise<void> {
-    if (this.isSplit(debts)) return void (await Promise.all(debts.map((debt) => this.owe([debt]))));
-    const keys = this.keysOf(debts);
-    const input = [...keys];
-    for (const { policy, debtUnits } of debts) input.push(...unitsText(policy, debtUnits));
-    // Decisions that follow must find it done.
-    await this.change(debts, (client, sent) => OWE.putText(client, { keyCount: keys.length, input }, sent));
-  }
-
-  override async peek(charges: readonly Charge[]): Promise<StorageReply> {
-    if (this.isSplit(charges)) return peekEach(charges, (charge) => this.peek([charge]));
-    this.refuseWhileOpen(charges);
-    const message = this.messageOf(charges);
-    return this.ask(
-      (raw) => toStorageReply(raw, charges.length),
-      (client, sent) => PEEK.put(client, message, sent),
-    );
-  }
-
-  override async refund(charges: readonly Charge[], thenMicros: number): Promise<void> {
-    if (this.isSplit(charges)) {
-      await Promise.all(charges.map((charge) => this.refund([charge], thenMicros)));
-      return;
-    }
-    const message = this.messageOf(charges, String(thenMicros));
-    await this.change(charges, (client, sent) => REFUND.put(client, message, sent));
-  }
-
-  override async reset(buckets: readonly Bucket[]): Promise<void> {
-    if (buckets.length === 0) return;
-    if (this.isSplit(buckets)) return void (await Promise.all(buckets.map((bucket) => this.reset([bucket]))));
-    const keys = this.keysOf(buckets);
-    await this.change(buckets, (client, sent) => void client.del(...keys).then(sent.answer, sent.fail));
   }
 
   /**
@@ -158,19 +137,6 @@ export class RedisStorage extends RateLimitStorage {
     this.lanes.stop();
     this.availability.clear();
     await connection?.close();
-  }
-
-  /** Sends what changes buckets otherwise than by a decision; denials that do not know of it are not kept. */
-  private async change(buckets: readonly Bucket[], send: Send): Promise<void> {
-    this.refuseWhileOpen(buckets);
-    this.lanes.flush();
-    this.denials?.forget(buckets);
-    try {
-      await this.ask(ignore, send);
-    } finally {
-      // What was sent before may have been sent anew meanwhile.
-      this.denials?.forget(buckets);
-    }
   }
 
   /** Sends one question and reads the answer; whatever goes wrong is a StorageFailureError, within the deadline. */
@@ -214,40 +180,6 @@ export class RedisStorage extends RateLimitStorage {
       },
     });
   }
-
-  private refuseWhileOpen([first]: readonly Bucket[]): void {
-    if (first === undefined) return;
-    const breaker = this.lanes.breakerOf(first);
-    if (breaker.isOpen) throw notAsked(breaker);
-  }
-
-  /** Whether each bucket is asked by itself, because they may be on several nodes, now or while a slot moves. */
-  private isSplit(buckets: readonly Bucket[]): boolean {
-    return this.isCluster && buckets.length > 1;
-  }
-
-  private get groupAsker(): GroupAsker {
-    return {
-      consume: (group) => this.denials?.replyTo(group) ?? this.decide(group),
-      peek: (charges) => this.peek(charges),
-      giveBack: (group, thenMicros) => void this.refund(group, thenMicros).catch(ignore),
-    };
-  }
-
-  private messageOf(charges: readonly Charge[], ...first: readonly string[]): () => Message {
-    const keys = this.keysOf(charges);
-    const message = { keyCount: keys.length, input: [...keys, ...first, ...charges.flatMap(chargeText)] };
-    return () => message;
-  }
-
-  private keysOf(buckets: readonly Bucket[]): string[] {
-    return buckets.map((bucket) => bucketKey(this.options.prefix, bucket));
-  }
-}
-
-function notAsked({ reason }: Breaker): StorageFailureError {
-  const message = `Redis is not asked, because it stopped answering: ${reason}`;
-  return new StorageFailureError(message, { isUncharged: true });
 }
 
 function ignore(): void {}

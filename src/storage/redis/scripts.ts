@@ -51,4 +51,4 @@ export const CONSUME = new Script(state + consume);
 export const PEEK = new Script(state + peek);
 export const REFUND = new Script(state + refund);
 export const OWE = new Script(state + owe);
-export const PROBE = probe;
+export const PROBE = new Script(probe);

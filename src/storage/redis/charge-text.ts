@@ -1,0 +1,23 @@
+import { costUnits } from '../../core/algorithms/token-bucket.js';
+import type { Charge } from '../../core/charge.js';
+import type { Policy } from '../../core/policy.js';
+
+/** Of the latest cost: most policies are only ever charged with one. */
+const texts = new WeakMap<Policy, { readonly cost: number; readonly text: readonly string[] }>();
+
+/** The four integers per charge that the scripts expect. */
+export function chargeText(charge: Charge): readonly string[] {
+  const { policy, cost } = charge;
+  let known = texts.get(policy);
+  if (known?.cost !== cost) {
+    known = { cost, text: unitsText(policy, costUnits(policy, cost)) };
+    texts.set(policy, known);
+  }
+  return known.text;
+}
+
+/** The same of so many units of debt. */
+export function unitsText(policy: Policy, units: number): readonly string[] {
+  const { capacityUnits, refillTokens, intervalMicros } = policy;
+  return [units, capacityUnits, refillTokens, intervalMicros].map(String);
+}
