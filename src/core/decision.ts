@@ -1,5 +1,7 @@
+import { worthMicros } from './algorithms/sliding-window.js';
 import { costUnits, remainingTokens, waitMicros } from './algorithms/token-bucket.js';
 import type { Charge } from './charge.js';
+import type { Instants } from './instants.js';
 import type { Policy } from './policy.js';
 
 /** What one policy said. Every number that clients and headers see is derived here, and only here. */
@@ -11,6 +13,10 @@ export class PolicyDecision {
     private readonly debtUnits: number,
     /** The storage's time of the answer: integer µs since 1970. */
     readonly nowMicros: number,
+    /** Unix time of the answer in integer µs, where it was found without the storage; else the storage can tell it. */
+    readonly unixMicros?: number,
+    /** Of a sliding window, where the debt alone does not tell them. */
+    private readonly instants?: Instants,
   ) {}
 
   get policy(): Policy {
@@ -38,27 +44,38 @@ export class PolicyDecision {
     if (this.allowed) return 0;
     const { policy, cost } = this.charge;
     if (cost > policy.capacity) return Infinity;
+    if (this.instants !== undefined) return this.millisUntil(this.instants.retryAtMicros);
     return this.millisUntilDrained(this.debtUnits + costUnits(policy, cost) - policy.capacityUnits);
   }
 
   /** Milliseconds, exact to the µs, until the bucket is full. */
   get resetAfterMs(): number {
+    if (this.instants !== undefined) return this.millisUntil(this.instants.fullAtMicros);
     return this.millisUntilDrained(this.debtUnits);
   }
 
   /** Milliseconds, exact to the µs, until the bucket holds one whole token more; 0 when it is full. */
   get nextTokenAfterMs(): number {
+    if (this.instants !== undefined) return this.millisUntil(this.instants.nextTokenAtMicros);
     const { policy } = this.charge;
     // The debt at which the bucket holds one whole token more than now.
-    const debtThen = (policy.capacity - this.remaining - 1) * policy.refillMicros;
+    const debtThen = (policy.capacity - this.remaining - 1) * policy.tokenUnits;
     return debtThen < 0 ? 0 : this.millisUntilDrained(this.debtUnits - debtThen);
   }
 
-  /** Milliseconds, exact to the µs, in which the tokens that are left would arrive: spread over them, they never run out. */
+  /**
+   * Milliseconds, exact to the µs, in which the tokens that are left would arrive at the rate of the policy: spread over
+   * them, they never run out.
+   */
   get tokensWorthMs(): number {
     const { policy } = this.charge;
     const leftUnits = Math.max(0, policy.capacityUnits - this.debtUnits);
+    if (policy.windowMicros > 0) return worthMicros(policy, leftUnits) / 1000;
     return Math.ceil(leftUnits / policy.refillTokens) / 1000;
+  }
+
+  private millisUntil(micros: number): number {
+    return Math.max(0, micros - this.nowMicros) / 1000;
   }
 
   private millisUntilDrained(units: number): number {

@@ -1,8 +1,10 @@
 import {
   describeValue,
+  isStorageFailure,
   misconfigured,
   RateLimitConfigurationError,
   RateLimitError,
+  StorageFailureError,
   StorageTimeoutError,
 } from './errors.js';
 
@@ -43,4 +45,18 @@ it('a configuration error says where, what and what to do', () => {
   expect(() => misconfigured('forRoot', 'x is 1; expected 2', 'write 2')).toThrow(
     new RateLimitConfigurationError('forRoot: x is 1; expected 2. Remedy: write 2.'),
   );
+});
+
+it('a failure of a storage is known by its mark, also when it comes from another copy of the package', () => {
+  jest.isolateModules(() => {
+    const other = jest.requireActual<typeof import('./errors.js')>('./errors.js');
+    for (const { StorageFailureError: Failure, StorageTimeoutError: Timeout } of [other, { StorageFailureError, StorageTimeoutError }]) {
+      expect([new Failure('no'), new Timeout('late')].map(isStorageFailure)).toEqual([true, true]);
+    }
+    expect(new other.StorageFailureError('no')).not.toBeInstanceOf(StorageFailureError);
+    expect(Reflect.ownKeys(new other.StorageFailureError('no'))).not.toContainEqual(expect.any(Symbol));
+  });
+  for (const none of [new Error('no'), new RateLimitConfigurationError('no'), undefined, null, 'no', {}]) {
+    expect(isStorageFailure(none)).toBe(false);
+  }
 });

@@ -19,8 +19,14 @@ export class InvalidChargeError extends RateLimitError {}
 /** A subject resolver yielded nobody, so there is no bucket to charge; strangers never share one. Nothing was charged. */
 export class MissingSubjectError extends RateLimitError {}
 
+const STORAGE_FAILURE = Symbol.for('nestjs-token-bucket:storage-failure');
+
 /** The storage could not answer. Not a denial: the charge may have been taken or not, and is never asked for again. */
 export class StorageFailureError extends RateLimitError {
+  static {
+    Object.defineProperty(this.prototype, STORAGE_FAILURE, { value: true });
+  }
+
   /** Whether the charge has certainly not been taken and will not be. */
   readonly isUncharged: boolean;
 
@@ -32,6 +38,11 @@ export class StorageFailureError extends RateLimitError {
 
 /** The storage did not answer before its deadline. */
 export class StorageTimeoutError extends StorageFailureError {}
+
+/** By its mark, not its class: a storage may come from another copy of this package. */
+export function isStorageFailure(error: unknown): error is StorageFailureError {
+  return typeof error === 'object' && error !== null && STORAGE_FAILURE in error;
+}
 
 /** Every message about configuration says what is wrong, where it is written, and what to do. */
 export function misconfigured(where: string, problem: string, remedy: string): never {

@@ -2,6 +2,7 @@ import { costUnits } from './algorithms/token-bucket.js';
 import { type Charge, checkCharge, sumByBucket } from './charge.js';
 import { Decision, PolicyDecision, type Receipt } from './decision.js';
 import { describeValue, InvalidChargeError, misconfigured, StorageFailureError } from './errors.js';
+import type { Instants } from './instants.js';
 import type { Policy } from './policy.js';
 import type { MaybePromise, RateLimitStorage, StorageReply } from './storage.js';
 
@@ -106,7 +107,7 @@ export class RateLimiter {
     const shared = this.policiesByName.get(policy.name);
     if (shared === undefined || shared === policy || shared.agreesWith(policy)) return policy;
     throw new InvalidChargeError(
-      `Policy "${policy.name}" shares its bucket with the declared policy of that name, but differs in capacity or refill; ` +
+      `Policy "${policy.name}" shares its bucket with the declared policy of that name, but differs in capacity, refill or algorithm; ` +
         'give it a name or a place of its own, or ask by name.',
     );
   }
@@ -135,13 +136,13 @@ function toLateDecision(charges: readonly Charge[], late: Promise<StorageReply>,
 }
 
 function toDecision(asked: readonly Charge[], reply: StorageReply, taken: boolean): Decision {
-  const { allowed, nowMicros, debtUnits, madeInstead } = reply;
+  const { allowed, nowMicros, debtUnits, madeInstead, unixMicros } = reply;
   const charges = madeInstead ?? asked;
   if (debtUnits.length !== charges.length) throw malformed(charges, reply);
   // Most requests make one charge, and what it says is what the whole request was told.
   const said =
     charges.length === 1
-      ? new PolicyDecision(charges[0]!, allowed, debtUnits[0]!, nowMicros)
+      ? new PolicyDecision(charges[0]!, allowed, debtUnits[0]!, nowMicros, unixMicros, instantsOf(charges[0]!, reply, 0))
       : toPolicyDecisions(charges, reply);
   return new Decision(allowed, said, allowed && taken ? undefined : NO_RECEIPTS, madeInstead !== undefined);
 }
@@ -150,10 +151,8 @@ function malformed(charges: readonly Charge[], { debtUnits }: StorageReply): Sto
   return new StorageFailureError(`The storage answered ${debtUnits.length} of ${charges.length} charges.`);
 }
 
-function toPolicyDecisions(
-  charges: readonly Charge[],
-  { allowed, nowMicros, debtUnits }: StorageReply,
-): PolicyDecision[] {
+function toPolicyDecisions(charges: readonly Charge[], reply: StorageReply): PolicyDecision[] {
+  const { allowed, nowMicros, debtUnits, unixMicros } = reply;
   return charges.map((charge, i) => {
     const { policy, cost } = charge;
     const debt = debtUnits[i]!;
@@ -162,6 +161,17 @@ function toPolicyDecisions(
       allowed || debt + costUnits(policy, cost) <= policy.capacityUnits,
       debt,
       nowMicros,
+      unixMicros,
+      instantsOf(charge, reply, i),
     );
   });
+}
+
+function instantsOf({ policy }: Charge, reply: StorageReply, i: number): Instants | undefined {
+  return policy.windowMicros === 0 ? undefined : windowInstants(policy, reply, i);
+}
+
+function windowInstants({ algorithm }: Policy, { instants }: StorageReply, i: number): Instants {
+  if (instants?.[i] !== undefined) return instants[i];
+  throw new StorageFailureError(`The storage does not know the algorithm "${algorithm}".`);
 }

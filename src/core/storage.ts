@@ -1,4 +1,5 @@
 import type { Bucket, Charge } from './charge.js';
+import type { Instants } from './instants.js';
 
 /** Synchronous where it can be: memory answers at once, Redis with a promise. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -11,11 +12,15 @@ export interface StorageReply {
   readonly nowMicros: number;
   /**
    * Debt of each bucket in units, in the order of the charges: after the charge if it was taken, else as it stands. A
-   * token has `policy.refillMicros` units, and `policy.refillTokens` of them drain every microsecond.
+   * token has `policy.tokenUnits`; but for sliding windows `policy.refillTokens` of them drain every microsecond.
    */
   readonly debtUnits: readonly number[];
+  /** Set where a charge is on a sliding window: for each of those, in the order of the charges, when its debt will be less. */
+  readonly instants?: readonly (Instants | undefined)[];
   /** Set where the answer was found without the storage: the charges that were made in place of those asked. */
   readonly madeInstead?: readonly Charge[];
+  /** Set beside it, because then it is not the storage's clock that `nowMicros` is of: the Unix time in integer µs. */
+  readonly unixMicros?: number;
 }
 
 /** Debt that a bucket has beside what the storage knows of. */

@@ -69,6 +69,13 @@ class WorkController {
   }
 }
 
+@Controller()
+class DenyingController {
+  @Get('deny') @hourly('deny') deny(): string {
+    return 'done';
+  }
+}
+
 const POLICIES = { exports: { capacity: 4, perSeconds: 3600, onStorageFailure: 'deny' } } as const;
 
 let proxy: RedisProxy;
@@ -289,26 +296,50 @@ describe.each(PLATFORMS)('A Redis that comes back on %s', (platform) => {
 describe('An application whose limits go on locally', () => {
   const start = useApps();
   const LINE =
-    'log [RateLimit] While the storage cannot be asked, every instance gives out the whole of each limit: n instances ' +
-    'admit up to n times as much. To share it out, say how many there are: RateLimitModule.forRoot({ instances }).';
+    "log [RateLimit] While the storage cannot be asked, every instance gives out the whole of each limit that is 'local': " +
+    'n instances admit up to n times as much. To share it out, say how many there are: RateLimitModule.forRoot({ instances }).';
 
-  const linesOf = async (options: RateLimitModuleOptions, storage: RateLimitStorage = storageAt(proxy.url)) => {
+  const ten = { capacity: 10, perSeconds: 60 };
+  const linesOf = async (
+    options: RateLimitModuleOptions,
+    storage: RateLimitStorage = storageAt(proxy.url),
+    controllers: AppSettings['controllers'] = [WorkController],
+  ) => {
     const log = new KeptLog();
-    const all = { ...settings('express', { ...options, storage }) };
-    await start({ ...all, override: (builder) => builder.setLogger(log) });
+    const configure: AppSettings['configure'] = (app) => app.useLogger(log);
+    await start({ ...settings('express', { ...options, storage }), controllers, configure });
     return log.of('RateLimit').filter((line) => line.includes('instance'));
   };
+  const linesWithout = (options: RateLimitModuleOptions) =>
+    linesOf({ policies: {}, ...options }, storageAt(proxy.url), [DenyingController]);
 
   it('says once at start that it does not know of how many instances', async () => {
     expect(await linesOf({})).toEqual([LINE]);
     expect(await linesOf({ onStorageFailure: 'local' })).toEqual([LINE]);
   });
 
+  it('says so where a single limit goes on locally, wherever it is declared', async () => {
+    const local = { ...ten, onStorageFailure: 'local' } as const;
+    expect(await linesOf({ onStorageFailure: 'allow' })).toEqual([LINE]);
+    expect(await linesOf({ onStorageFailure: 'deny' })).toEqual([LINE]);
+    expect(await linesWithout({ onStorageFailure: 'deny', default: local })).toEqual([LINE]);
+    const inCode = { jobs: { ...local, usedInCode: true } };
+    expect(await linesWithout({ onStorageFailure: 'deny', policies: inCode })).toEqual([LINE]);
+  });
+
+  it('says so where nothing but code can make limits', async () => {
+    const lines = (onStorageFailure: StorageFailureMode) =>
+      linesOf({ policies: {}, onStorageFailure }, storageAt(proxy.url), []);
+    expect([await lines('local'), await lines('deny')]).toEqual([[LINE], []]);
+  });
+
   it('does not where it knows, where limits do not go on locally, or where the storage is memory', async () => {
     expect(await linesOf({ instances: 1 })).toEqual([]);
     expect(await linesOf({ instances: 12 })).toEqual([]);
-    expect(await linesOf({ onStorageFailure: 'allow' })).toEqual([]);
-    expect(await linesOf({ onStorageFailure: 'deny' })).toEqual([]);
+    for (const onStorageFailure of ['local', 'allow', 'deny'] as const) {
+      expect(await linesWithout({ onStorageFailure })).toEqual([]);
+    }
+    expect(await linesWithout({ default: { ...ten, onStorageFailure: 'allow' } })).toEqual([]);
     expect(await linesOf({}, makeStorage('memory'))).toEqual([]);
   });
 });

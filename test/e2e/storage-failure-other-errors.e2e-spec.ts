@@ -126,9 +126,24 @@ class BrokenStorage extends MemoryStorage {
 }
 
 class UnreturningStorage extends MemoryStorage {
-  override refund(): void {
-    throw new StorageFailureError('gone');
+  constructor(private readonly error: Error) {
+    super({ clock: new ManualClock() });
   }
+
+  override refund(): void {
+    throw this.error;
+  }
+}
+
+/** As it is thrown by a storage that comes from another copy of the package. */
+function failureOfAnotherCopy(): Error {
+  let error = new Error();
+  jest.isolateModules(() => {
+    const other = jest.requireActual<typeof import('../../src/core/errors.js')>('../../src/core/errors.js');
+    error = new other.StorageFailureError('gone');
+  });
+  expect(error).not.toBeInstanceOf(StorageFailureError);
+  return error;
 }
 
 @Controller()
@@ -148,6 +163,7 @@ describe.each(PLATFORMS)('Errors of a storage on %s', (platform) => {
 
   it.each([
     ['failures', new StorageFailureError('gone'), 503],
+    ['failures of another copy', failureOfAnotherCopy(), 503],
     ['bugs', new TypeError('a bug'), 500],
     ['exceptions for the client', new HttpException('Pay first.', 402), 402],
   ])('are told apart when it answers at once: %s', async (_what, error, status) => {
@@ -157,8 +173,11 @@ describe.each(PLATFORMS)('Errors of a storage on %s', (platform) => {
     expect(limitFields(response)).toEqual(status === 503 ? { 'Retry-After': '1' } : {});
   });
 
-  it('do not change a refusal whose earlier charge cannot be given back', async () => {
-    const { get } = await startWith(new UnreturningStorage({ clock: new ManualClock() }));
+  it.each([
+    ['', new StorageFailureError('gone')],
+    [', by a storage of another copy', failureOfAnotherCopy()],
+  ])('do not change a refusal whose earlier charge cannot be given back%s', async (_what, error) => {
+    const { get } = await startWith(new UnreturningStorage(error));
     expect((await get('/')).status).toBe(200);
     const refused = await get('/');
     expect(refused.status).toBe(429);

@@ -32,7 +32,7 @@ export function debtUnits(policy: Policy, arrivalMicros: number, remainder: numb
 
 /** What a cost adds to the debt. A cost above capacity counts as one token too many, which keeps the product exact. */
 export function costUnits(policy: Policy, cost: number): number {
-  return (cost <= policy.capacity ? cost : policy.capacity + 1) * policy.refillMicros;
+  return (cost <= policy.capacity ? cost : policy.capacity + 1) * policy.tokenUnits;
 }
 
 /** Whole microseconds of the TAT at which a bucket read at `tick` has this debt. */
@@ -47,7 +47,7 @@ export function arrivalRemainder(policy: Policy, debt: number): number {
 
 /** Whole tokens that a bucket with this debt holds. */
 export function remainingTokens(policy: Policy, debt: number): number {
-  return debt >= policy.capacityUnits ? 0 : Math.floor((policy.capacityUnits - debt) / policy.refillMicros);
+  return debt >= policy.capacityUnits ? 0 : Math.floor((policy.capacityUnits - debt) / policy.tokenUnits);
 }
 
 /** The least wait in µs after which this many units have drained; 0 for none, on the grid of the interval if there is one. */
@@ -64,7 +64,7 @@ export function waitMicros(policy: Policy, nowMicros: number, units: number): nu
  * a bucket that never saw the charge would not hold more. Giving back more would break the bound above.
  */
 export function refundUnits(policy: Policy, cost: number, thenMicros: number, nowMicros: number): number {
-  const taken = cost * policy.refillMicros;
+  const taken = cost * policy.tokenUnits;
   const elapsed = tickMicros(policy, nowMicros) - tickMicros(policy, thenMicros);
   if (elapsed <= 0) return taken;
   return elapsed >= taken / policy.refillTokens ? 0 : taken - elapsed * policy.refillTokens;

@@ -166,6 +166,14 @@ describe('X-RateLimit-*', () => {
     expect(headersOf(allowed(bootClock), {}, sinceBoot)['X-RateLimit-Reset']).toBe('1800000011');
   });
 
+  it('has it from an answer that was found without the storage', () => {
+    const charge = { policy: tenPerMinute, subject: 'ip:203.0.113.7', cost: 1 };
+    const { capacityUnits } = tenPerMinute;
+    const here = new PolicyDecision(charge, false, capacityUnits, 5_000_000, NOW_MICROS + 100_000_000);
+    expect(headersOf(denied(here), {}, sinceBoot)['X-RateLimit-Reset']).toBe('1800000106');
+    expect(headersOf(denied(here), { legacy: { reset: 'delta' } }, sinceBoot)['X-RateLimit-Reset']).toBe('6');
+  });
+
   it('keeps to the grid of a fixed window', () => {
     const window = new Policy({ capacity: 10, perSeconds: 60, refillEverySeconds: 60 });
     const midWindow = holding(3, window, { nowMicros: NOW_MICROS + 45_250_000 });

@@ -455,6 +455,35 @@ describe.each([
       expect(await admitted(six())).toBe(1);
     });
 
+    test.each(UNKNOWNS)('of which nobody knows whether the storage has it lowers no other debt (%s)', async (fault) => {
+      const { storage, limiter, consume, admitted, taken } = start();
+      storage.fault = fault;
+      const decision = await consume(six(), 3);
+      storage.fault = 'away';
+      expect(await admitted(six())).toBe(3);
+      await limiter.refund(decision.receipts[0]!);
+      storage.fault = 'none';
+      await limiter.peek({ policy: six(), subject: SUBJECT });
+      expect(storage.owings.flat().map(({ debtUnits }) => debtUnits)).toEqual([3 * six().refillMicros]);
+      expect(taken(six())).toBe(fault === 'lost answer' ? 6 : 3);
+    });
+
+    test('of an outage before the latest lowers no debt of that one', async () => {
+      const { storage, clock, limiter, consume, taken } = start({ instances: 2 });
+      storage.fault = 'away';
+      const decision = await consume(six(), 3);
+      storage.fault = 'none';
+      await limiter.peek({ policy: six(), subject: SUBJECT });
+      clock.advanceMs(30_000);
+      expect(taken(six())).toBe(0);
+      storage.fault = 'away';
+      expect((await consume(six(), 1)).allowed).toBe(true);
+      await limiter.refund(decision.receipts[0]!);
+      storage.fault = 'none';
+      await limiter.peek({ policy: six(), subject: SUBJECT });
+      expect(taken(six())).toBe(1);
+    });
+
     test('of limits of which some were not counted gives back to those that were', async () => {
       const { storage, limiter, consume, admitted } = start();
       const [allow, local] = [six('allow', 'allow'), six('local', 'local')];
@@ -494,10 +523,63 @@ describe.each([
     expect(await admitted(six('local', 'other'))).toBe(0);
   });
 
-  test('peek asks the storage and nobody else', async () => {
-    const { storage, limiter } = start({ onStorageFailure: 'allow' });
-    storage.fault = 'away';
-    await expect(async () => limiter.peek({ policy: six(), subject: SUBJECT })).rejects.toBe(NOT_ASKED);
+  describe('peek', () => {
+    test.each([...AWAY, ...UNKNOWNS])(
+      'gives the answer that consume would give, and takes nothing (%s)',
+      async (fault) => {
+        for (const mode of ['local', 'allow'] as const) {
+          const { storage, limiter, consume } = start({ onStorageFailure: mode, instances: 2 });
+          storage.fault = fault;
+          const look = async (cost = 1) => limiter.peek({ policy: six(), subject: SUBJECT, cost });
+          for (let i = 0; i < 5; i++) {
+            expect(await look()).toMatchObject({ allowed: true, isWithoutStorage: true, receipts: [] });
+          }
+          expect((await look()).remaining).toBe(3);
+          const [looked, taken] = [await look(3), await consume(six(), 3)];
+          expect([looked.allowed, looked.isWithoutStorage]).toEqual([taken.allowed, taken.isWithoutStorage]);
+          const [after, refused] = [await look(), await consume(six())];
+          expect(after).toMatchObject({ allowed: mode === 'allow', isWithoutStorage: true });
+          expect([after.allowed, after.remaining, after.retryAfterMs]).toEqual([
+            refused.allowed,
+            refused.remaining,
+            refused.retryAfterMs,
+          ]);
+          storage.fault = 'none';
+          expect((await look()).isWithoutStorage).toBe(false);
+        }
+      },
+    );
+
+    test.each([...AWAY, ...UNKNOWNS])("fails where one of the limits says 'deny' (%s)", async (fault) => {
+      const { storage, limiter } = start();
+      storage.fault = fault;
+      const charges = [six(), six('deny', 'other')].map((policy) => ({ policy, subject: SUBJECT }));
+      await expect(async () => limiter.peek(charges)).rejects.toThrow(StorageFailureError);
+    });
+
+    test('after it counts what was given out meanwhile', async () => {
+      const { storage, limiter, consume, taken } = start();
+      storage.fault = 'away';
+      await consume(six(), 4);
+      storage.fault = 'none';
+      storage.asked.length = 0;
+      expect((await limiter.peek({ policy: six(), subject: SUBJECT })).remaining).toBe(2);
+      expect(storage.asked).toEqual(['owe', 'peek']);
+      expect((await consume(six())).remaining).toBe(1);
+      expect(taken(six())).toBe(5);
+    });
+  });
+
+  test.each(AWAY)('reset while it is away fails, and makes full what this process counts (%s)', async (fault) => {
+    const { storage, limiter, consume, admitted, taken } = start();
+    await consume(six(), 2);
+    storage.fault = fault;
+    expect(await admitted(six())).toBe(6);
+    await expect(async () => limiter.reset({ policy: six(), subject: SUBJECT })).rejects.toBe(NOT_ASKED);
+    expect(await admitted(six(), 4)).toBe(4);
+    storage.fault = 'none';
+    await limiter.peek({ policy: six(), subject: SUBJECT });
+    expect(taken(six())).toBe(6);
   });
 });
 
@@ -509,6 +591,52 @@ test('away, the storage is not asked; with a limit that denies, it makes the err
   expect(storage.asked).toEqual([]);
   await expect(consume([six('deny', 'd'), six()])).rejects.toBe(NOT_ASKED);
   expect(storage.asked).toEqual(['consume']);
+});
+
+test('what it says of an outage has the time of this process, even when the clock of the machine was set', async () => {
+  const { clock, storage, limiter } = setUp();
+  clock.unixMicros = () => clock.nowMicros() + 3_600_000_000;
+  const ask = async () => limiter.consume([six(), six('allow', 'b')].map((policy) => ({ policy, subject: SUBJECT })));
+  const timesOf = async () => (await ask()).policies.map(({ nowMicros, unixMicros }) => [nowMicros, unixMicros]);
+  const nowMicros = clock.nowMicros();
+  expect(await timesOf()).toEqual(Array.from({ length: 2 }, () => [nowMicros, undefined]));
+  for (const fault of [...AWAY, ...UNKNOWNS]) {
+    storage.fault = fault;
+    expect(await timesOf()).toEqual(Array.from({ length: 2 }, () => [nowMicros, nowMicros + 3_600_000_000]));
+  }
+  const alone = await limiter.peek({ policy: six(), subject: SUBJECT });
+  expect(alone.mostRestrictive.unixMicros).toBe(nowMicros + 3_600_000_000);
+});
+
+test('a failure is one, also when the storage comes from another copy of the package', async () => {
+  const { storage, consume, taken } = setUp();
+  jest.isolateModules(() => {
+    const other = jest.requireActual<typeof import('../../core/errors.js')>('../../core/errors.js');
+    storage.fault = new other.StorageFailureError('not asked', { isUncharged: true });
+  });
+  expect(await consume(six(), 2)).toMatchObject({ allowed: true, isWithoutStorage: true });
+  const fault = storage.fault;
+  const owe = jest.spyOn(storage, 'owe').mockImplementationOnce(() => {
+    throw fault;
+  });
+  storage.fault = 'none';
+  expect(await consume(six())).toMatchObject({ isWithoutStorage: false });
+  await consume(six());
+  expect(owe).toHaveBeenCalledTimes(2);
+  expect(taken(six())).toBe(4);
+});
+
+test('a storage that cannot be opened leaves nothing open', async () => {
+  const intervals = jest.spyOn(globalThis, 'setInterval');
+  const { storage, outage } = setUp();
+  storage.open = () => Promise.reject(new Error('no'));
+  await expect(outage.open()).rejects.toThrow('no');
+  expect(intervals).not.toHaveBeenCalled();
+  storage.open = () => {};
+  await outage.open();
+  expect(intervals).toHaveBeenCalledTimes(2);
+  await outage.close();
+  intervals.mockRestore();
 });
 
 test('opens and closes the storage, and its clock is that of the storage', async () => {

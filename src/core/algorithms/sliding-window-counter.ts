@@ -1,0 +1,126 @@
+/**
+ * The sliding window counter: two numbers, what was taken in the current window (aligned to Unix time) and in the one
+ * before. Of the earlier one that part counts which a window of length W that ends now still covers:
+ * used = previous · (W − elapsed) / W + current, and a charge of c tokens is admitted iff used + c ≤ C. Counted in units of
+ * which a token has as many as the window has moments (µs, or ms where µs would be too fine), so nothing is rounded.
+ *
+ * It takes what was taken in the earlier window for spread evenly. Against the log, used is too low by at most
+ * previous · elapsed / W, and too high by at most previous · (W − elapsed) / W. With the lower of the two a window of
+ * length W admits less than 2 · C; over any interval T the admitted cost is at most C + C · T / W, as of a token bucket.
+ */
+import type { Instants } from '../instants.js';
+import type { Policy } from '../policy.js';
+import type { SlidingWindow } from './sliding-window.js';
+
+/** What was taken in the window that starts at an instant, and in the one before. */
+export interface Counts {
+  readonly startMicros: number;
+  readonly previous: number;
+  readonly current: number;
+}
+
+/** Units that two windows together never pass twice over, so that all sums are exact. */
+const MOST_UNITS = 2 ** 51;
+
+/** Debt in units at an instant of the window, or before it where the clock was set back. */
+export function countedUnits(policy: Policy, { startMicros, previous, current }: Counts, nowMicros: number): number {
+  const { tokenUnits } = policy;
+  const elapsed = Math.max(0, Math.floor((nowMicros - startMicros) / momentMicros(policy)));
+  return previous * (tokenUnits - elapsed) + current * tokenUnits;
+}
+
+/** When that will have changed, for somebody who asks for `cost`. */
+export function countedInstants(policy: Policy, cost: number, counts: Counts, nowMicros: number): Instants {
+  const { capacity, capacityUnits, tokenUnits } = policy;
+  const debt = countedUnits(policy, counts, nowMicros);
+  const remaining = debt >= capacityUnits ? 0 : Math.floor((capacityUnits - debt) / tokenUnits);
+  return {
+    retryAtMicros: drainedAtMicros(policy, counts, Math.max(0, capacity - cost) * tokenUnits),
+    nextTokenAtMicros: debt === 0 ? 0 : drainedAtMicros(policy, counts, (capacity - remaining - 1) * tokenUnits),
+    fullAtMicros: drainedAtMicros(policy, counts, 0),
+  };
+}
+
+/** The first instant at which no more than so many units count; that of the window's start where fewer do anyway. */
+function drainedAtMicros(policy: Policy, { startMicros, previous, current }: Counts, units: number): number {
+  const { tokenUnits, windowMicros } = policy;
+  const currentUnits = current * tokenUnits;
+  if (currentUnits > units) {
+    // Not before the next window, in which what is current now is the previous.
+    return startMicros + windowMicros + Math.ceil((currentUnits - units) / current) * momentMicros(policy);
+  }
+  const tooMany = previous * tokenUnits + currentUnits - units;
+  return tooMany <= 0 ? startMicros : startMicros + Math.ceil(tooMany / previous) * momentMicros(policy);
+}
+
+function momentMicros({ windowMicros, tokenUnits }: Policy): number {
+  return windowMicros / tokenUnits;
+}
+
+/** Two counters and the length of the windows that they belong to. */
+export class WindowCounters implements SlidingWindow {
+  private counts: Counts = { startMicros: 0, previous: 0, current: 0 };
+  private windowMicros = 0;
+
+  debtUnits(policy: Policy, nowMicros: number): number {
+    return countedUnits(policy, this.countsAt(policy, nowMicros), nowMicros);
+  }
+
+  instants(policy: Policy, cost: number, nowMicros: number): Instants {
+    return countedInstants(policy, cost, this.countsAt(policy, nowMicros), nowMicros);
+  }
+
+  add(policy: Policy, tokens: number, nowMicros: number): void {
+    const counts = this.countsAt(policy, nowMicros);
+    this.keep(policy, { ...counts, current: Math.min(counts.current + tokens, mostTokens(policy)) });
+  }
+
+  takeOut(policy: Policy, tokens: number, thenMicros: number, nowMicros: number): void {
+    const { windowMicros } = policy;
+    // Where a charge of windows of another length stands is not known any more.
+    if (windowMicros !== this.windowMicros) return;
+    const counts = this.countsAt(policy, nowMicros);
+    const { startMicros, previous, current } = counts;
+    const itsStart = startOf(windowMicros, thenMicros);
+    if (itsStart === startMicros) this.keep(policy, { ...counts, current: Math.max(0, current - tokens) });
+    if (itsStart === startMicros - windowMicros) {
+      this.keep(policy, { ...counts, previous: Math.max(0, previous - tokens) });
+    }
+  }
+
+  fullAtMicros({ windowMicros }: Policy): number {
+    const { startMicros, previous, current } = this.counts;
+    if (current > 0) return startMicros + 2 * windowMicros;
+    return previous > 0 ? startMicros + windowMicros : 0;
+  }
+
+  private countsAt(policy: Policy, nowMicros: number): Counts {
+    const counts = passedOn(this.counts, this.windowMicros, nowMicros);
+    if (this.windowMicros === policy.windowMicros) return counts;
+    // The policy was changed. Whatever still counts counts as taken now: nothing of it is forgiven.
+    const current = Math.min(counts.previous + counts.current, mostTokens(policy));
+    return { startMicros: startOf(policy.windowMicros, nowMicros), previous: 0, current };
+  }
+
+  private keep({ windowMicros }: Policy, counts: Counts): void {
+    this.counts = counts;
+    this.windowMicros = windowMicros;
+  }
+}
+
+/** The counts as they stand in the window of an instant. */
+function passedOn(counts: Counts, windowMicros: number, nowMicros: number): Counts {
+  if (windowMicros === 0) return counts;
+  const startMicros = startOf(windowMicros, nowMicros);
+  if (startMicros <= counts.startMicros) return counts;
+  const isNext = startMicros - counts.startMicros === windowMicros;
+  return { startMicros, previous: isNext ? counts.current : 0, current: 0 };
+}
+
+function startOf(windowMicros: number, micros: number): number {
+  return micros - (micros % windowMicros);
+}
+
+function mostTokens({ tokenUnits }: Policy): number {
+  return Math.floor(MOST_UNITS / tokenUnits);
+}
