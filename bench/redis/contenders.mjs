@@ -49,9 +49,9 @@ export async function plainScript({ url, limits }) {
   return { name: 'plain EVALSHA of our script', decide, close: () => client.disconnect() };
 }
 
-export async function tokenBucket({ url, limits }) {
+export async function tokenBucket({ limits, ...where }) {
   // A late answer would be an error; here it is to be counted as late.
-  const storage = new RedisStorage({ url, deadlineMs: 10_000 });
+  const storage = new RedisStorage({ ...where, deadlineMs: 10_000 });
   await storage.open();
   const limiter = new RateLimiter(storage);
   const policies = limits.map((capacity, i) => new Policy({ name: `limit${i}`, capacity, perSeconds: SECONDS }));

@@ -1,11 +1,11 @@
-// What a turn costs: time, CPU of this process, CPU and commands of the Redis server.
+// What a turn costs: time, CPU of this process, CPU and commands of the Redis servers.
 import { Redis } from 'ioredis';
 
 export class Meter {
-  #redis;
+  #servers;
 
-  constructor(url) {
-    this.#redis = new Redis(url);
+  constructor(...urls) {
+    this.#servers = urls.map((url) => new Redis(url));
   }
 
   /** Runs the operations, so many of them in flight, and answers with what one of them cost. */
@@ -17,32 +17,40 @@ export class Meter {
     const { user, system } = process.cpuUsage(cpu);
     const seconds = (performance.now() - start) / 1000;
     const after = await this.#read();
+    const each = (figure) => after.map((server, i) => (server[figure] - before[i][figure]) / operations);
+    const sum = (figure) => each(figure).reduce((total, one) => total + one);
     return {
       perSecond: operations / seconds,
       nodeMicros: (user + system) / operations,
-      redisMicros: (after.cpuMicros - before.cpuMicros) / operations,
-      calls: (after.calls - before.calls) / operations,
-      commands: (after.commands - before.commands) / operations,
+      redisMicros: sum('cpuMicros'),
+      /** Of the busiest server. */
+      busiestMicros: Math.max(...each('cpuMicros')),
+      calls: sum('calls'),
+      commands: sum('commands'),
     };
   }
 
   close() {
-    this.#redis.disconnect();
+    for (const server of this.#servers) server.disconnect();
   }
 
-  /** INFO itself is not counted among the commands; its CPU is, once per turn. */
-  async #read() {
-    const info = await this.#redis.info('cpu', 'commandstats');
-    const seconds = (name) => Number(new RegExp(`^${name}:(.*)`, 'm').exec(info)[1]);
-    let calls = 0;
-    let commands = 0;
-    for (const [, name, count] of info.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)) {
-      if (name === 'info') continue;
-      commands += Number(count);
-      if (name.startsWith('eval')) calls += Number(count);
-    }
-    return { cpuMicros: (seconds('used_cpu_user') + seconds('used_cpu_sys')) * 1e6, calls, commands };
+  #read() {
+    return Promise.all(this.#servers.map(read));
   }
+}
+
+/** INFO itself is not counted among the commands; its CPU is, once per turn. */
+async function read(server) {
+  const info = await server.info('cpu', 'commandstats');
+  const seconds = (name) => Number(new RegExp(`^${name}:(.*)`, 'm').exec(info)[1]);
+  let calls = 0;
+  let commands = 0;
+  for (const [, name, count] of info.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)) {
+    if (name === 'info') continue;
+    commands += Number(count);
+    if (name.startsWith('eval')) calls += Number(count);
+  }
+  return { cpuMicros: (seconds('used_cpu_user') + seconds('used_cpu_sys')) * 1e6, calls, commands };
 }
 
 /** As many loops as may be in flight, each of which asks again as soon as it has its answer, as clients do. */

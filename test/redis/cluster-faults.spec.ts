@@ -6,15 +6,15 @@ import type { RedisAvailability, RedisStorageByCluster } from '../../src/storage
 import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { slotOf } from '../../src/storage/redis/slots.js';
 import { drain } from '../support/redis-cluster-drain.js';
+import { proxiesBefore } from '../support/redis-cluster-proxies.js';
+import { subjectOf, subjectsIn } from '../support/redis-cluster-subjects.js';
 import { moveSlot, startCluster, type TestCluster } from '../support/redis-cluster.js';
-import { RedisProxy } from '../support/redis-proxy.js';
 import { eventually } from '../support/redis-testing.js';
 
 // A token takes a day to come back, so debts tell exactly how often the script ran.
 const policy = new Policy({ name: 'day', capacity: 20_000, refillTokens: 1, refillSeconds: 86_400 });
 const other = new Policy({ name: 'other', capacity: 20_000, refillTokens: 1, refillSeconds: 86_400 });
 const logger = { warn: () => {} };
-const THIRD = 5462;
 
 let cluster: TestCluster;
 let direct: RedisStorage;
@@ -36,16 +36,6 @@ afterAll(async () => {
 const chargesOf = (subject: string, ...policies: Policy[]): Charge[] =>
   (policies.length === 0 ? [policy] : policies).map((one) => ({ policy: one, subject, cost: 1 }));
 
-/** The first subjects of this name whose slots fit. */
-function subjectsIn(count: number, name: string, fits: (slot: number) => boolean): string[] {
-  const found: string[] = [];
-  for (let i = 0; found.length < count; i++) if (fits(slotOf(`${name}:${i}`))) found.push(`${name}:${i}`);
-  return found;
-}
-
-const subjectOf = (master: number, name: string) =>
-  subjectsIn(1, name, (slot) => Math.floor(slot / THIRD) === master)[0]!;
-
 async function timesCharged(charges: readonly Charge[]): Promise<number> {
   const { debtUnits } = await direct.peek(charges);
   return debtUnits.reduce((sum, debt) => sum + Math.round(debt / policy.refillMicros), 0);
@@ -66,11 +56,9 @@ async function opened(options: Partial<RedisStorageByCluster>): Promise<RedisSto
 
 /** A storage whose connections go through proxies, one per master. */
 async function throughProxies(deadlineMs: number, onAvailability: (change: RedisAvailability) => void = () => {}) {
-  const proxies = await Promise.all(cluster.masters.map(({ server }) => RedisProxy.start(server.port)));
-  const nodes = proxies.map(({ url }) => ({ host: '127.0.0.1', port: Number(new URL(url).port) }));
-  const natMap = Object.fromEntries(cluster.nodes.map(({ host, port }, i) => [`${host}:${port}`, nodes[i]!]));
-  cleanups.push(() => Promise.all(proxies.map((proxy) => proxy.stop())));
-  const storage = await opened({ cluster: { nodes, options: { natMap } }, deadlineMs, onAvailability });
+  const { proxies, cluster: throughThem, stop } = await proxiesBefore(cluster);
+  cleanups.push(stop);
+  const storage = await opened({ cluster: throughThem, deadlineMs, onAvailability });
   return { storage, proxies };
 }
 
@@ -95,8 +83,10 @@ test('a decision whose answer is cut off is not sent again, however often', asyn
 });
 
 test('a node that has stopped answering is left alone, and the others are asked as ever', async () => {
+  // Two cores and nine servers: that a sound node is slow for once is no failure.
+  const deadlineMs = 500;
   const changes: RedisAvailability[] = [];
-  const { storage, proxies } = await throughProxies(50, (change) => void changes.push(change));
+  const { storage, proxies } = await throughProxies(deadlineMs, (change) => void changes.push(change));
   const [silent, sound] = [chargesOf(subjectOf(0, 'silent')), chargesOf(subjectOf(2, 'sound'))];
   const both = [...sound, ...silent];
   await Promise.all([storage.consume(silent), storage.consume(sound)]);
@@ -105,7 +95,7 @@ test('a node that has stopped answering is left alone, and the others are asked 
   for (let i = 0; i < 300; i++) {
     const begin = performance.now();
     expect(await isAnswered(storage.consume(silent))).toBe(false);
-    if (performance.now() - begin > 25) slow++;
+    if (performance.now() - begin > deadlineMs / 2) slow++;
     await storage.consume(sound);
   }
   console.log(`silent node: ${slow} of 300 decisions waited`);

@@ -13,7 +13,7 @@ export interface ClusterNode {
   readonly id: string;
 }
 
-/** Three masters with a third of the slots each, and a replica of each, all on the loopback interface. */
+/** Masters with an equal share of the slots each, and a replica of each, all on the loopback interface. */
 export interface TestCluster {
   readonly masters: readonly ClusterNode[];
   readonly replicas: readonly ClusterNode[];
@@ -21,18 +21,29 @@ export interface TestCluster {
   stop(): Promise<void>;
 }
 
-export async function startCluster(): Promise<TestCluster> {
-  const all = await Promise.all([1, 2, 3, 4, 5, 6].map(startNode));
+export interface ClusterPlan {
+  /** Default: 3. */
+  readonly masters?: number;
+  /** Default: true. */
+  readonly hasReplicas?: boolean;
+  /** Further settings of a node. */
+  readonly settings?: () => Promise<Record<string, string | number>>;
+}
+
+export async function startCluster(plan: ClusterPlan = {}): Promise<TestCluster> {
+  const { masters: count = 3, hasReplicas = true, settings = async () => ({}) } = plan;
+  const total = hasReplicas ? 2 * count : count;
+  const all = await Promise.all(Array.from({ length: total }, (_, i) => startNode(i, settings)));
   const stop = async () => {
     // What has ended already would be waited for.
     for (const { admin } of all) if (admin.status !== 'end') admin.disconnect();
     await Promise.all(all.map(({ server }) => server.stop()));
   };
   try {
-    const [masters, replicas] = [all.slice(0, 3), all.slice(3)];
+    const [masters, replicas] = [all.slice(0, count), all.slice(count)];
     await join(masters, all);
     await Promise.all(replicas.map(({ admin }, i) => follows(admin, masters[i]!.id)));
-    await Promise.all(all.map(({ admin }) => isWhole(admin)));
+    await Promise.all(all.map(({ admin }) => isWhole(admin, replicas.length)));
     const nodes = masters.map(({ server }) => ({ host: '127.0.0.1', port: server.port }));
     return { masters, replicas, nodes, stop };
   } catch (error) {
@@ -41,19 +52,24 @@ export async function startCluster(): Promise<TestCluster> {
   }
 }
 
-async function startNode(number: number): Promise<ClusterNode> {
-  // The default bus port is 10 000 higher, which may be none.
-  const options = {
-    'cluster-enabled': 'yes',
-    'cluster-port': await freePort(),
-    'cluster-config-file': `node-${number}.conf`,
-    'cluster-node-timeout': NODE_TIMEOUT_MS,
-    'cluster-replica-validity-factor': 0,
-    // By default no node answers as long as one slot is missing.
-    'cluster-require-full-coverage': 'no',
-    'repl-diskless-sync-delay': 0,
-  };
-  const server = await startRedis(Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]));
+async function startNode(number: number, settings: NonNullable<ClusterPlan['settings']>): Promise<ClusterNode> {
+  const server = await startRedis(async () => {
+    const options = {
+      'cluster-enabled': 'yes',
+      // The default bus port is 10 000 higher, which may be none.
+      'cluster-port': await freePort(),
+      // A node that has met no other does not know how it is reached.
+      'cluster-announce-ip': '127.0.0.1',
+      'cluster-config-file': `node-${number}.conf`,
+      'cluster-node-timeout': NODE_TIMEOUT_MS,
+      'cluster-replica-validity-factor': 0,
+      // By default no node answers as long as one slot is missing.
+      'cluster-require-full-coverage': 'no',
+      'repl-diskless-sync-delay': 0,
+      ...(await settings()),
+    };
+    return Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+  });
   const admin = new Redis(server.port, { retryStrategy: () => null });
   admin.on('error', () => {});
   return { server, admin, id: await admin.cluster('MYID') };
@@ -85,10 +101,10 @@ async function follows(replica: Redis, masterId: string): Promise<void> {
   await eventually(async () => (await replica.info('replication')).includes('master_link_status:up'));
 }
 
-async function isWhole(admin: Redis): Promise<void> {
+async function isWhole(admin: Redis, replicas: number): Promise<void> {
   await eventually(async () => {
     const isOk = (await infoOf(admin)).includes('cluster_state:ok');
-    return isOk && String(await admin.cluster('NODES')).split('slave').length === 4;
+    return isOk && String(await admin.cluster('NODES')).split('slave').length === replicas + 1;
   });
 }
 

@@ -65,6 +65,8 @@ export class RedisProxy {
 
   private keep(socket: Socket): void {
     this.sockets.add(socket);
+    // Else small pieces wait for acknowledgements, up to 40 ms.
+    socket.setNoDelay(true);
     socket.on('error', () => {});
     socket.on('close', () => this.sockets.delete(socket));
   }

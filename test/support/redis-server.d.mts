@@ -14,5 +14,13 @@ export function freePort(): Promise<number>;
 /** The command of a Redis server on this machine. Throws an error that names the remedy when there is none. */
 export function findRedisServer(): string;
 
-/** Starts a Redis server that keeps nothing on disk and ends with this process at the latest. */
-export function startRedis(extraArgs?: readonly (string | number)[], options?: { port?: number }): Promise<RedisServer>;
+type Arguments = readonly (string | number)[];
+
+/**
+ * Starts a Redis server that keeps nothing on disk and ends with this process at the latest.
+ * @param extraArgs a function is asked anew for each attempt, for arguments that are ports.
+ */
+export function startRedis(
+  extraArgs?: Arguments | (() => Promise<Arguments>),
+  options?: { port?: number },
+): Promise<RedisServer>;

@@ -67,7 +67,8 @@ rm -rf "$dir"`;
 
 /**
  * Starts a Redis server that keeps nothing on disk and ends with this process at the latest.
- * @param {string[]} [extraArgs] further arguments of redis-server, for example ['--cluster-enabled', 'yes']
+ * @param {string[] | (() => Promise<string[]>)} [extraArgs] further arguments of redis-server, for example
+ *   ['--cluster-enabled', 'yes']; a function is asked anew for each attempt, for arguments that are ports
  * @param {{ port?: number }} [options] port: instead of a free one (to bring a stopped server back)
  */
 export async function startRedis(extraArgs = [], options = {}) {
@@ -76,7 +77,8 @@ export async function startRedis(extraArgs = [], options = {}) {
   // Another process can take the port between the moment it was found free and the start: try again.
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const port = options.port ?? (await freePort());
-    const started = await launch(command, port, extraArgs);
+    const args = typeof extraArgs === 'function' ? await extraArgs() : extraArgs;
+    const started = await launch(command, port, args);
     if (started.ready) return { url: `redis://127.0.0.1:${port}`, port, pid: started.pid, stop: started.stop };
     log = started.log;
     await started.stop();
