@@ -18,6 +18,8 @@ interface ClusterClient {
   readonly options?: ClusterSettings;
   readonly slots?: readonly (readonly string[] | undefined)[];
   duplicate(nodes: readonly [], overrides: object): RedisClient;
+  /** Of a client that was made elsewhere, perhaps not there. */
+  refreshSlotsCache?(callback: () => void): void;
   on(event: '+node', listener: (node: ClusterNode) => void): unknown;
 }
 
@@ -111,6 +113,11 @@ function connectMasters(cluster: ClusterClient): void {
 /** The address of the master that has the slot, as far as the client knows. */
 export function nodeOf(client: RedisClient | undefined, slot: number): string | undefined {
   return client === undefined ? undefined : asCluster(client).slots?.[slot]?.[0];
+}
+
+/** Asks the nodes who has which slot; ioredis does so by itself only once it knows that a connection is lost. */
+export function refreshSlots(client: RedisClient | undefined): void {
+  if (client !== undefined) asCluster(client).refreshSlotsCache?.(() => {});
 }
 
 /** A client says of itself that it is a cluster, and is taken at its word. */

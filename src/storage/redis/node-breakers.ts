@@ -1,7 +1,7 @@
 import { Breaker } from './breaker.js';
 
 /** Probes of a node find out who its successor is, so they are never far apart. */
-const LONGEST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 500;
 /** No cluster has as many at a time. */
 const MAX_NODES = 1000;
 

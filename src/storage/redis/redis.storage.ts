@@ -3,7 +3,7 @@ import { StorageFailureError } from '../../core/errors.js';
 import { type MaybePromise, type Owed, RateLimitStorage, type StorageReply } from '../../core/storage.js';
 import { Availability } from './availability.js';
 import { Decision } from './batch.js';
-import { nodeOf } from './cluster-client.js';
+import { nodeOf, refreshSlots } from './cluster-client.js';
 import { Connection, type Send } from './connection.js';
 import { Deadline } from './deadline.js';
 import { DenyCache } from './deny-cache.js';
@@ -64,6 +64,7 @@ export class RedisStorage extends RateLimitStorage {
       ? new SlotLanes({
           ...surroundings,
           nodeOf: (slot) => nodeOf(this.connection?.client, slot),
+          refreshSlots: () => refreshSlots(this.connection?.client),
           deadline: this.deadline,
           asker: groupAsker,
         })

@@ -15,6 +15,8 @@ const ANY_SUBJECT = 'probe';
 export interface SlotLanesSurroundings extends LaneSurroundings {
   /** The address of the node that has the slot, as far as is known here. */
   readonly nodeOf: (slot: number) => string | undefined;
+  /** Finds out anew which node has which slot. */
+  readonly refreshSlots: () => void;
   readonly deadline: Deadline;
   readonly asker: GroupAsker;
 }
@@ -26,10 +28,14 @@ export class SlotLanes implements Lanes {
   private readonly breakers: NodeBreakers;
 
   constructor(private readonly surroundings: SlotLanesSurroundings) {
-    const { availability, nodeOf, probe } = surroundings;
+    const { availability, nodeOf, refreshSlots, probe } = surroundings;
     this.breakers = new NodeBreakers({
       nodeOf,
-      probe,
+      // A node that only stands still keeps its connection, and its slots may have a new master already.
+      probe: (subject) => {
+        refreshSlots();
+        return probe(subject);
+      },
       onChange: (node, isOpen, reason) =>
         isOpen ? availability.lostNode(node, reason) : availability.regained(`node ${node}`),
     });
