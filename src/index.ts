@@ -3,11 +3,13 @@ export { type Clock, SystemClock } from './core/clock.js';
 export { Decision, PolicyDecision, Receipt } from './core/decision.js';
 export {
   InvalidChargeError,
+  LimiterClosedError,
   MissingSubjectError,
   RateLimitConfigurationError,
   RateLimitError,
   StorageFailureError,
   StorageTimeoutError,
+  WaitTooLongError,
 } from './core/errors.js';
 export {
   type BucketShape,
@@ -17,8 +19,11 @@ export {
   type StorageFailureMode,
 } from './core/bucket-shape.js';
 export { Policy } from './core/policy.js';
+export { type PolicyCounts } from './core/policy-counts.js';
+export { PolicyLimiter, type ScheduleOptions } from './core/policy-limiter.js';
 export { type BucketRequest, type ChargeRequest, RateLimiter } from './core/rate-limiter.js';
 export { type MaybePromise, type Owed, RateLimitStorage, type StorageReply } from './core/storage.js';
+export { type WaitOptions } from './core/wait-options.js';
 export { type HeadersOptions, type LegacyHeadersOptions } from './nest/headers/headers.options.js';
 export { RATE_LIMIT_HEADERS } from './nest/headers/header-fields.js';
 export {
@@ -30,15 +35,27 @@ export {
   type LimitFunction,
   type LimitOptions,
   type Limits,
+  type RequestOutcome,
+  type SettleRules,
   type SharedPolicyDefinition,
   type SharedPolicyUse,
   type SkipFunction,
   type TiersShape,
 } from './nest/limit-definition.js';
+export { clientLabel } from './nest/observing/client-label.js';
+export { type DenialLogOptions, type RateLimitHooks } from './nest/observing/observing.options.js';
+export {
+  type RateLimitDecisionEvent,
+  type RateLimitEvent,
+  type RateLimitStorageFailureEvent,
+} from './nest/observing/request-events.js';
 export { RateLimit, RateLimitDecision, SkipRateLimit } from './nest/rate-limit.decorator.js';
 export { RateLimitExceededException, RateLimitUnavailableException } from './nest/rate-limit.exception.js';
 export { RateLimitGuard } from './nest/rate-limit.guard.js';
 export { RateLimitInterceptor } from './nest/rate-limit.interceptor.js';
+export { InjectRateLimiter } from './nest/inject-rate-limiter.decorator.js';
+export { getRateLimiterToken } from './nest/named-limiters.module.js';
+export { WaitForRateLimit, type WaitForRateLimitOptions } from './nest/wait-for-rate-limit.decorator.js';
 export { type RateLimitModuleAsyncOptions } from './nest/rate-limit.async-options.js';
 export { RateLimitModule } from './nest/rate-limit.module.js';
 export {
@@ -49,6 +66,7 @@ export {
 export { afterAuthentication } from './nest/subjects/after-authentication.js';
 export { everyone } from './nest/subjects/everyone.js';
 export { firstOf } from './nest/subjects/first-of.js';
+export { type AddressPredicate, fromAddresses, type FromAddressesOptions } from './nest/subjects/from-addresses.js';
 export { header } from './nest/subjects/header.js';
 export { ip, type IpOptions } from './nest/subjects/ip.js';
 export {

@@ -52,6 +52,11 @@ export type PolicyDefinition = BucketShape & {
   readonly place?: string;
   /** What the limit does while the storage cannot be asked. Default: what the module says, by default `'local'`. */
   readonly onStorageFailure?: StorageFailureMode;
+  /**
+   * Tokens that a bucket may owe beyond its capacity when a request turns out to cost more than it was charged. Integer ≥ 0.
+   * Default: 0, so that such an overrun empties the bucket and no more.
+   */
+  readonly maxDebt?: number;
   /** What clients are told that it refuses, in front of how long to wait. Default: `Rate limit exceeded.` */
   readonly message?: string;
 };

@@ -23,6 +23,11 @@ export class PolicyDecision {
     return this.charge.policy;
   }
 
+  /** Whether the subject is blocked, so that no cost would be admitted before the block ends. */
+  get isBlocked(): boolean {
+    return false;
+  }
+
   get subject(): string {
     return this.charge.subject;
   }
@@ -109,6 +114,11 @@ export class Decision {
   /** One entry per bucket, in the order in which the charges named them. Never empty. */
   get policies(): readonly PolicyDecision[] {
     return this.said instanceof PolicyDecision ? [this.said] : this.said;
+  }
+
+  /** Whether it is denied because a subject is blocked: then only the policies of blocked subjects are told of, and no bucket was asked. */
+  get isBlocked(): boolean {
+    return !this.allowed && this.policies.some(({ isBlocked }) => isBlocked);
   }
 
   /** One receipt per question that the storage answered with yes; none for a denied decision. */

@@ -50,7 +50,10 @@ it('a configuration error says where, what and what to do', () => {
 it('a failure of a storage is known by its mark, also when it comes from another copy of the package', () => {
   jest.isolateModules(() => {
     const other = jest.requireActual<typeof import('./errors.js')>('./errors.js');
-    for (const { StorageFailureError: Failure, StorageTimeoutError: Timeout } of [other, { StorageFailureError, StorageTimeoutError }]) {
+    for (const { StorageFailureError: Failure, StorageTimeoutError: Timeout } of [
+      other,
+      { StorageFailureError, StorageTimeoutError },
+    ]) {
       expect([new Failure('no'), new Timeout('late')].map(isStorageFailure)).toEqual([true, true]);
     }
     expect(new other.StorageFailureError('no')).not.toBeInstanceOf(StorageFailureError);

@@ -19,6 +19,20 @@ export class InvalidChargeError extends RateLimitError {}
 /** A subject resolver yielded nobody, so there is no bucket to charge; strangers never share one. Nothing was charged. */
 export class MissingSubjectError extends RateLimitError {}
 
+/** Nobody may wait so long: the tokens that arrive until then are promised to others. Nothing was charged. */
+export class WaitTooLongError extends RateLimitError {
+  /** @param retryAfterMs milliseconds after which the same wait would be short enough, if nobody else comes. */
+  constructor(
+    message: string,
+    readonly retryAfterMs: number,
+  ) {
+    super(message);
+  }
+}
+
+/** The application is closing, so nobody can wait any longer. What was reserved has been given back where that is possible. */
+export class LimiterClosedError extends RateLimitError {}
+
 const STORAGE_FAILURE = Symbol.for('nestjs-token-bucket:storage-failure');
 
 /** The storage could not answer. Not a denial: the charge may have been taken or not, and is never asked for again. */

@@ -127,3 +127,9 @@ export function checkedMessage(message: unknown, fail: Fail): string | undefined
     'write what a refused client is told, or leave it out',
   );
 }
+
+/** All that a bucket may owe must be countable. */
+export function checkedMaxDebt(maxDebt: unknown, capacityUnits: number, tokenUnits: number, fail: Fail): number {
+  const most = Math.floor((MAX_CAPACITY_UNITS - capacityUnits) / tokenUnits);
+  return maxDebt === undefined ? 0 : checkedInteger('maxDebt', maxDebt, 0, most, fail);
+}

@@ -33,12 +33,15 @@ export function policyNumbers(definition: PolicyDefinition, fail: Fail): PolicyN
   const [tokens, seconds] = checkedRefill(definition, fail);
   const quotaSeconds = definition.perSeconds ?? Math.ceil((quota * seconds) / tokens);
   const numbers = bucketNumbers(algorithm, quota, quotaSeconds, tokens, seconds);
-  if (numbers.capacity * numbers.tokenUnits > MAX_CAPACITY_UNITS) {
+  const capacityUnits = numbers.capacity * numbers.tokenUnits;
+  if (capacityUnits > MAX_CAPACITY_UNITS) {
+    const isCounter = algorithm === 'sliding-window-counter';
     fail(
-      `capacity ${quota} with ${tokens} tokens per ${seconds} s is too fine to count exactly: ` +
-        `capacity × period in ${algorithm === 'sliding-window-counter' ? 'ms' : 'µs, reduced by the common divisor,'} ` +
-        `is ${numbers.capacity * numbers.tokenUnits}; expected at most 2^51`,
-      'choose numbers with a common divisor (for example a capacity that divides the period), a smaller capacity or a shorter period',
+      `capacity ${quota} with ${tokens} tokens per ${seconds} s is too fine to count exactly: capacity × period in ` +
+        `${isCounter ? 'ms' : 'µs, reduced by the common divisor,'} is ${capacityUnits}; expected at most 2^51`,
+      isCounter
+        ? 'choose a smaller capacity or a shorter period'
+        : 'choose numbers with a common divisor (for example a capacity that divides the period), a smaller capacity or a shorter period',
     );
   }
   const everySeconds = algorithm === 'fixed-window' ? seconds : definition.refillEverySeconds;

@@ -3,6 +3,7 @@ import { encodePart } from './bucket-key.js';
 import { DEFAULT_POLICY_NAME, type PolicyDefinition, type StorageFailureMode } from './bucket-shape.js';
 import {
   checkedFailureMode,
+  checkedMaxDebt,
   checkedMessage,
   checkedName,
   checkedPlace,
@@ -46,6 +47,8 @@ export class Policy {
   readonly tokenUnits: number;
   /** Units of debt of an empty bucket: `capacity × tokenUnits`. */
   readonly capacityUnits: number;
+  /** Tokens that a bucket may owe beyond its capacity, when a request turns out to cost more than it was charged. */
+  readonly maxDebt: number;
   /** What the limit does while the storage cannot be asked; undefined: what all do. */
   readonly onStorageFailure: StorageFailureMode | undefined;
   /** What clients are told that it refuses; undefined: the usual text. */
@@ -70,6 +73,7 @@ export class Policy {
     this.windowMicros = numbers.windowMicros;
     this.tokenUnits = numbers.tokenUnits;
     this.capacityUnits = this.capacity * this.tokenUnits;
+    this.maxDebt = checkedMaxDebt(definition.maxDebt, this.capacityUnits, this.tokenUnits, fail);
     this.onStorageFailure = checkedFailureMode(definition.onStorageFailure, fail);
     this.message = checkedMessage(definition.message, fail);
   }

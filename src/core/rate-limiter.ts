@@ -3,7 +3,12 @@ import { type Charge, checkCharge, sumByBucket } from './charge.js';
 import { Decision, PolicyDecision, type Receipt } from './decision.js';
 import { describeValue, InvalidChargeError, misconfigured, StorageFailureError } from './errors.js';
 import type { Instants } from './instants.js';
+import { checkGrant, GRANTED_AT_MICROS } from './overrides/grant.js';
+import { declaredPolicy } from './overrides/overridden-policy.js';
+import { type Overrides, overridesOf } from './overrides/overrides.js';
 import type { Policy } from './policy.js';
+import { PolicyCounters, type PolicyCounts } from './policy-counts.js';
+import { settlementOf } from './settlement.js';
 import type { MaybePromise, RateLimitStorage, StorageReply } from './storage.js';
 
 /** A bucket as callers name it: the policy itself, or the name of one of the application's shared policies. */
@@ -19,6 +24,12 @@ export interface ChargeRequest extends BucketRequest {
   readonly cost?: number;
 }
 
+/** What a limiter can do beside deciding. */
+export interface RateLimiterOptions {
+  /** Whether limits can be changed and subjects blocked at run time, by `RateLimitOverrides`. Default: false. */
+  readonly overrides?: boolean;
+}
+
 /** The receipts that were given back; of all limiters together, because two of them may ask one storage. */
 const SPENT = new WeakSet<Receipt>();
 
@@ -28,12 +39,20 @@ const SPENT = new WeakSet<Receipt>();
  */
 export class RateLimiter {
   private readonly policiesByName = new Map<string, Policy>();
+  private readonly counters = new PolicyCounters();
+  /** What was decided at run time; undefined where nothing can be. */
+  readonly overrides: Overrides | undefined;
 
-  /** @param policies the policies that requests may name instead of handing over. */
+  /**
+   * @param policies the policies that requests may name instead of handing over.
+   * @throws RateLimitConfigurationError for two of one name, and for overrides with a storage that does not keep them
+   */
   constructor(
     readonly storage: RateLimitStorage,
     policies: Iterable<Policy> = [],
+    { overrides = false }: RateLimiterOptions = {},
   ) {
+    this.overrides = overrides ? overridesOf(storage) : undefined;
     for (const policy of policies) {
       if (this.policiesByName.has(policy.name)) {
         misconfigured(
@@ -43,7 +62,24 @@ export class RateLimiter {
         );
       }
       this.policiesByName.set(policy.name, policy);
+      this.counters.declare(policy);
     }
+  }
+
+  /**
+   * What became of all questions to {@link consume}, those of routes included, by policy: first those that are declared,
+   * then those that code made, in the order in which they were first asked about. A copy: read it again for newer numbers.
+   */
+  get counts(): readonly PolicyCounts[] {
+    return this.counters.all;
+  }
+
+  /**
+   * Has {@link counts} tell of these policies from now on, before anything is asked about them. Of others it tells from
+   * their first question, of at most 1000; the rest are counted together.
+   */
+  keepCountsOf(policies: Iterable<Policy>): void {
+    for (const policy of policies) this.counters.declare(policy);
   }
 
   /**
@@ -53,15 +89,16 @@ export class RateLimiter {
    */
   consume(charges: ChargeRequest | readonly ChargeRequest[]): MaybePromise<Decision> {
     const checked = this.toCharges(charges);
-    const reply = this.storage.consume(checked);
-    return reply instanceof Promise ? toLateDecision(checked, reply, true) : toDecision(checked, reply, true);
+    return this.overrides === undefined ? this.take(checked) : this.takeOverridden(checked, this.overrides);
   }
 
   /** The answer that {@link consume} would give now, taking nothing: `remaining` counts before the cost. */
   peek(charges: ChargeRequest | readonly ChargeRequest[]): MaybePromise<Decision> {
-    const checked = this.toCharges(charges);
+    const asked = this.toCharges(charges);
+    const checked = this.overrides?.apply(asked) ?? asked;
+    if (checked instanceof Decision) return checked;
     const reply = this.storage.peek(checked);
-    return reply instanceof Promise ? toLateDecision(checked, reply, false) : toDecision(checked, reply, false);
+    return reply instanceof Promise ? toLateAnswer(checked, reply) : toDecision(checked, reply, false);
   }
 
   /**
@@ -75,9 +112,73 @@ export class RateLimiter {
     return done instanceof Promise ? done.then(() => true) : true;
   }
 
+  /**
+   * Corrects what an allowed decision took, when it is known what it really cost: integers ≥ 0, one for all its charges or
+   * by a function of each. What was taken beyond that is given back like a {@link refund}; what it cost beyond the charge
+   * is owed by the bucket, which then holds less than nothing, at most as far as the policy's `maxDebt`. A receipt is
+   * refunded or settled once; doing so again changes nothing and answers `false`.
+   * @throws InvalidChargeError for what is no cost; the receipt can be settled still
+   */
+  settle(receipt: Receipt, costs: number | ((charge: Charge) => number)): MaybePromise<boolean> {
+    if (SPENT.has(receipt)) return false;
+    const { excess, overrun } = settlementOf(receipt, costs);
+    SPENT.add(receipt);
+    const back = excess.length === 0 ? undefined : this.storage.refund(excess, receipt.takenAtMicros);
+    const owed = overrun.length === 0 ? undefined : this.storage.owe(overrun);
+    if (!(back instanceof Promise || owed instanceof Promise)) return true;
+    return Promise.all([back, owed]).then(() => true);
+  }
+
   /** Makes buckets full, as if nothing had been taken from them. */
   reset(buckets: BucketRequest | readonly BucketRequest[]): MaybePromise<void> {
     return this.storage.reset(this.toCharges(buckets));
+  }
+
+  /**
+   * Gives tokens to a bucket at once, until it is full and no further.
+   * @param tokens integer from 1 to the capacity
+   * @throws InvalidChargeError for other numbers, and for sliding windows · StorageFailureError
+   */
+  grant(bucket: BucketRequest, tokens: number): MaybePromise<void> {
+    const charge = this.toCharge({ policy: bucket.policy, subject: bucket.subject, cost: tokens });
+    const granted = { ...charge, policy: this.overrides?.policyOf(charge) ?? charge.policy };
+    checkGrant(granted);
+    return this.storage.refund([granted], GRANTED_AT_MICROS);
+  }
+
+  private take(charges: readonly Charge[]): MaybePromise<Decision> {
+    let reply: MaybePromise<StorageReply>;
+    try {
+      reply = this.storage.consume(charges);
+    } catch (error) {
+      this.counters.countFailure(charges, error);
+      throw error;
+    }
+    return reply instanceof Promise ? this.concludeLate(charges, reply) : this.conclude(charges, reply);
+  }
+
+  private takeOverridden(asked: readonly Charge[], overrides: Overrides): MaybePromise<Decision> {
+    const charges = overrides.apply(asked);
+    if (!(charges instanceof Decision)) return this.take(charges);
+    this.counters.count(charges.policies, charges);
+    return charges;
+  }
+
+  private conclude(charges: readonly Charge[], reply: StorageReply): Decision {
+    const decision = toDecision(charges, reply, true);
+    this.counters.count(charges, decision);
+    return decision;
+  }
+
+  // Apart from `consume`: closures in it would cost every synchronous answer their context.
+  private concludeLate(charges: readonly Charge[], late: Promise<StorageReply>): Promise<Decision> {
+    return late.then(
+      (reply) => this.conclude(charges, reply),
+      (error: unknown) => {
+        this.counters.countFailure(charges, error);
+        throw error;
+      },
+    );
   }
 
   private toCharges(requests: ChargeRequest | readonly ChargeRequest[]): readonly Charge[] {
@@ -106,13 +207,16 @@ export class RateLimiter {
   private notNamesake(policy: Policy): Policy {
     const shared = this.policiesByName.get(policy.name);
     if (shared === undefined || shared === policy || shared.agreesWith(policy)) return policy;
+    // What a decision tells of is the policy as it was overridden then.
+    if (declaredPolicy(policy) === shared) return shared;
     throw new InvalidChargeError(
       `Policy "${policy.name}" shares its bucket with the declared policy of that name, but differs in capacity, refill or algorithm; ` +
         'give it a name or a place of its own, or ask by name.',
     );
   }
 
-  private policyNamed(name: string): Policy {
+  /** The declared policy of this name. @throws InvalidChargeError */
+  policyNamed(name: string): Policy {
     const policy = this.policiesByName.get(name);
     if (policy !== undefined) return policy;
     const known = [...this.policiesByName.keys()].map((key) => `"${key}"`).join(', ');
@@ -131,8 +235,8 @@ function isList<T>(value: T | readonly T[]): value is readonly T[] {
 const NO_RECEIPTS: readonly Receipt[] = [];
 
 // Apart from the methods: a closure in them would cost every synchronous answer its context.
-function toLateDecision(charges: readonly Charge[], late: Promise<StorageReply>, taken: boolean): Promise<Decision> {
-  return late.then((reply) => toDecision(charges, reply, taken));
+function toLateAnswer(charges: readonly Charge[], late: Promise<StorageReply>): Promise<Decision> {
+  return late.then((reply) => toDecision(charges, reply, false));
 }
 
 function toDecision(asked: readonly Charge[], reply: StorageReply, taken: boolean): Decision {
@@ -142,7 +246,14 @@ function toDecision(asked: readonly Charge[], reply: StorageReply, taken: boolea
   // Most requests make one charge, and what it says is what the whole request was told.
   const said =
     charges.length === 1
-      ? new PolicyDecision(charges[0]!, allowed, debtUnits[0]!, nowMicros, unixMicros, instantsOf(charges[0]!, reply, 0))
+      ? new PolicyDecision(
+          charges[0]!,
+          allowed,
+          debtUnits[0]!,
+          nowMicros,
+          unixMicros,
+          instantsOf(charges[0]!, reply, 0),
+        )
       : toPolicyDecisions(charges, reply);
   return new Decision(allowed, said, allowed && taken ? undefined : NO_RECEIPTS, madeInstead !== undefined);
 }

@@ -1,5 +1,6 @@
 import type { Bucket, Charge } from './charge.js';
 import type { Instants } from './instants.js';
+import type { OverrideStore } from './overrides/override-store.js';
 
 /** Synchronous where it can be: memory answers at once, Redis with a promise. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -27,6 +28,13 @@ export interface StorageReply {
 export interface Owed extends Bucket {
   /** Units of debt, as in {@link StorageReply.debtUnits}. Integer ≥ 1. */
   readonly debtUnits: number;
+  /** The bucket is not made to owe more than this many units; what it owes already is never lowered. Default: no bound. */
+  readonly mostUnits?: number;
+}
+
+/** The debt in units of a bucket that owed so many before, with what it owes besides. */
+export function debtWith({ debtUnits, mostUnits = Infinity }: Owed, beforeUnits: number): number {
+  return Math.max(beforeUnits, Math.min(beforeUnits + debtUnits, mostUnits));
 }
 
 /**
@@ -45,6 +53,15 @@ export abstract class RateLimitStorage {
   /** Gives back what is left of charges taken at `thenMicros`, decayed so that the bound of the policy holds. */
   abstract refund(charges: readonly Charge[], thenMicros: number): MaybePromise<void>;
 
+  /**
+   * Takes back the charge that `reply` allowed, as a whole, if its bucket has not been charged since. Whoever was charged
+   * later may have been promised a time that counts on it, so then nothing changes. Answers whether it was taken back.
+   * Default: nothing.
+   */
+  cancel(_charge: Charge, _reply: StorageReply): MaybePromise<boolean> {
+    return false;
+  }
+
   /** Makes the buckets full. */
   abstract reset(buckets: readonly Bucket[]): MaybePromise<void>;
 
@@ -57,6 +74,11 @@ export abstract class RateLimitStorage {
   /** Whether it makes sense to ask now; false only where a question would certainly fail, at once. */
   get isAvailable(): boolean {
     return true;
+  }
+
+  /** Where what is decided at run time is kept for all processes. Default: undefined, nowhere. */
+  get overrideStore(): OverrideStore | undefined {
+    return undefined;
   }
 
   /** Prepares for questions. Each open is matched by one close; after the last close it can be opened again. */

@@ -1,4 +1,5 @@
 import type { ExecutionContext } from '@nestjs/common';
+import type { Algorithm } from '../core/algorithm.js';
 import { BUCKET_SHAPE_KEYS, type BucketShape, type StorageFailureMode } from '../core/bucket-shape.js';
 import type { MaybePromise } from '../core/storage.js';
 import type { Subject } from './subjects/subject.js';
@@ -9,8 +10,29 @@ export type CostFunction = (context: ExecutionContext) => MaybePromise<number>;
 /** Whether a request is let through without asking a limit, which then charges nothing. */
 export type SkipFunction = (context: ExecutionContext) => MaybePromise<boolean>;
 
+/** How a request ended. */
+export interface RequestOutcome {
+  /** Status of the answer: that of the error if there was one, as Nest's own filter would set it. */
+  readonly status: number;
+  /** What the handler returned; of a stream the last value. */
+  readonly result: unknown;
+  /** What the handler, or a guard or interceptor behind ours, threw. `undefined` also where a guard refused. */
+  readonly error: unknown;
+}
+
+/** What a request costs once its outcome is known. Until then it has paid its `cost`, so that parallel ones cannot slip past. */
+export interface SettleRules {
+  /** Gives the cost back where it answers `true`: counts only failures, or only successes. */
+  readonly refundIf?: ((outcome: RequestOutcome, context: ExecutionContext) => MaybePromise<boolean>) | undefined;
+  /**
+   * Tokens that the request really cost, integer ≥ 0. Less than charged is given back, as far as it has not refilled since;
+   * more is owed, so that the bucket holds less than nothing, at most by `maxDebt`.
+   */
+  readonly settle?: ((outcome: RequestOutcome, context: ExecutionContext) => MaybePromise<number>) | undefined;
+}
+
 /** What may be said beside the numbers of a limit. */
-export interface LimitOptions {
+export interface LimitOptions extends SettleRules {
   /**
    * Name of the limit; default `default`. Same name: the nearer place wins. Another name adds up: giving a name turns
    * "instead of the default" into "as well as the default".
@@ -28,6 +50,10 @@ export interface LimitOptions {
   readonly id?: string;
   /** Tokens arrive in whole steps every so many seconds instead of evenly. Integer ≥ 1. */
   readonly refillEverySeconds?: number;
+  /** How the limit counts. Default: `'token-bucket'`. */
+  readonly algorithm?: Algorithm;
+  /** Tokens that a bucket may owe beyond its capacity after requests that `settle` found dearer. Integer ≥ 0. Default: 0. */
+  readonly maxDebt?: number;
   /** What the limit does while the storage cannot be asked. Default: the module's `onStorageFailure`, by default `'local'`. */
   readonly onStorageFailure?: StorageFailureMode;
 }
@@ -75,7 +101,7 @@ export type SharedPolicyDefinition = (BucketShape | GroupShape | FunctionShape |
   };
 
 /** What a route may say when it names a shared policy; everything else is the policy's. */
-export interface SharedPolicyUse {
+export interface SharedPolicyUse extends SettleRules {
   /** Tokens one request takes here: an integer from 1 to the capacity, or a function. Default: the policy's. */
   readonly cost?: number | CostFunction;
   /** Lifts the policy from requests to this route, as well as what the policy itself says. */
@@ -88,8 +114,12 @@ export const LIMIT_OPTION_KEYS: readonly string[] = [
   'by',
   'cost',
   'skipIf',
+  'refundIf',
+  'settle',
+  'maxDebt',
   'message',
   'id',
+  'algorithm',
   'refillEverySeconds',
   'onStorageFailure',
 ];
@@ -107,7 +137,7 @@ export const SHARED_POLICY_KEYS: readonly string[] = [
   'usedInCode',
 ];
 
-export const SHARED_POLICY_USE_KEYS: readonly string[] = ['cost', 'skipIf'];
+export const SHARED_POLICY_USE_KEYS: readonly string[] = ['cost', 'skipIf', 'refundIf', 'settle'];
 
 /** A copy that no later change reaches. Known options also by name: an object of a configuration class may have getters. */
 export function copyOptions<T extends object>(source: T, known: readonly string[]): T {

@@ -19,7 +19,7 @@ import {
   policiesOf,
   type PolicyChoice,
 } from './limit-policies.js';
-import { checkedFunction, either } from './request-functions.js';
+import { checkedFunction, checkedSettleRules, either } from './request-functions.js';
 import { type PlannedLimit, plannedLimit } from './planned-limit.js';
 import type { ResolvedRateLimitOptions } from './rate-limit.options.js';
 import { type SubjectResolver, toSubjectResolver } from './subjects/subject.js';
@@ -31,7 +31,16 @@ export function planLimit(
   where: string,
   { by: defaultSubject, skipIf: skipAll }: Pick<ResolvedRateLimitOptions, 'by' | 'skipIf'>,
 ): PlannedLimit {
-  const { by, cost, skipIf, id: _id, name, ...numbers } = copyOptions<object>(definition, LIMIT_KEYS) as Untyped;
+  const {
+    by,
+    cost,
+    skipIf,
+    refundIf,
+    settle,
+    id: _id,
+    name,
+    ...numbers
+  } = copyOptions<object>(definition, LIMIT_KEYS) as Untyped;
   const common = { ...commonOf(numbers), name: name ?? DEFAULT_POLICY_NAME, place } as CommonDefinition;
   const { policies, choose } = policiesWritten(numbers, common, where);
   return plannedLimit({
@@ -41,6 +50,7 @@ export function planLimit(
     subject: by === undefined ? defaultSubject : toSubjectResolver(by as SubjectResolver, `${where} by`),
     cost: cost === undefined ? 1 : checkedCost(cost, policies, where),
     skipIf: either(skipAll, checkedFunction(skipIf as SkipFunction | undefined, 'skipIf', where)),
+    settles: checkedSettleRules({ refundIf, settle }, where),
     where,
   });
 }
@@ -105,8 +115,8 @@ function bucketOf(numbers: Untyped): Limits {
 }
 
 /** Options that hold for every policy of a limit. */
-function commonOf({ message, onStorageFailure, refillEverySeconds, algorithm }: Untyped): Untyped {
-  const common: Untyped = { message, onStorageFailure, refillEverySeconds, algorithm };
+function commonOf({ message, maxDebt, onStorageFailure, refillEverySeconds, algorithm }: Untyped): Untyped {
+  const common: Untyped = { message, maxDebt, onStorageFailure, refillEverySeconds, algorithm };
   return Object.fromEntries(Object.entries(common).filter(([, value]) => value !== undefined));
 }
 

@@ -23,7 +23,7 @@ export type PolicyChoice = (context: ExecutionContext) => MaybePromise<readonly 
 /** What all policies of one limit have in common. */
 export interface CommonDefinition extends Pick<
   PolicyDefinition,
-  'message' | 'onStorageFailure' | 'refillEverySeconds'
+  'message' | 'maxDebt' | 'onStorageFailure' | 'refillEverySeconds' | 'algorithm'
 > {
   readonly name: string;
   readonly place: string;
@@ -49,7 +49,7 @@ export function policiesOf(limits: Limits, common: CommonDefinition, where: stri
       );
     }
     const full = name === undefined ? common.name : `${common.name}.${name}`;
-    return new Policy({ ...common, ...member, name: full }, where);
+    return new Policy({ ...common, ...member, name: full } as PolicyDefinition, where);
   });
   rejectTwins(policies, where);
   return policies;

@@ -18,6 +18,9 @@ interface Mounting {
   readonly everywhere: readonly unknown[];
 }
 
+const MOUNT_INTERCEPTOR =
+  'add { provide: APP_INTERCEPTOR, useExisting: RateLimitInterceptor } or @UseInterceptors(RateLimitInterceptor)';
+
 /** Finds limited routes on which our guard or interceptor would never run. */
 @Injectable()
 export class MountCheck {
@@ -27,7 +30,7 @@ export class MountCheck {
   ) {}
 
   /** @throws RateLimitConfigurationError naming the limit that would not be enforced, or whose fields would be missing. */
-  check(controller: Type, { route, handler, guard, interceptor }: RoutePlan): void {
+  check(controller: Type, { route, handler, settles, guard, interceptor }: RoutePlan): void {
     const writesHere = this.options.headers.writtenBy === 'interceptor';
     if (!isMounted(this.guards(), controller, handler)) {
       misconfigured(
@@ -36,7 +39,7 @@ export class MountCheck {
         "add { provide: APP_GUARD, useExisting: RateLimitGuard } or @UseGuards(RateLimitGuard), or remove 'global: false'",
       );
     }
-    if (interceptor.length === 0 && !writesHere) return;
+    if (interceptor.length === 0 && !writesHere && !settles) return;
     if (isMounted(this.interceptors(), controller, handler)) return;
     const late = interceptor[0];
     if (late !== undefined) {
@@ -44,8 +47,16 @@ export class MountCheck {
         late.where,
         `${late.subject.description} is only known after authentication, which takes the RateLimitInterceptor, and none is mounted on ${route}`,
         writesHere
-          ? 'add { provide: APP_INTERCEPTOR, useExisting: RateLimitInterceptor } or @UseInterceptors(RateLimitInterceptor)'
+          ? MOUNT_INTERCEPTOR
           : "remove headers.writtenBy: 'guard', or limit by a subject that is known before authentication",
+      );
+    }
+    const settling = guard.find((limit) => limit.settles !== undefined);
+    if (settling !== undefined) {
+      misconfigured(
+        settling.where,
+        `refundIf and settle hear of the outcome from the RateLimitInterceptor, and none is mounted on ${route}`,
+        writesHere ? MOUNT_INTERCEPTOR : "remove headers.writtenBy: 'guard', or the rule",
       );
     }
     misconfigured(

@@ -3,7 +3,7 @@ import type { Charge } from '../core/charge.js';
 import { describeValue, InvalidChargeError } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';
 import type { MaybePromise } from '../core/storage.js';
-import type { CostFunction, SkipFunction } from './limit-definition.js';
+import type { CostFunction, SettleRules, SkipFunction } from './limit-definition.js';
 import type { PolicyChoice } from './limit-policies.js';
 import { whenAllKnown, whenKnown } from './maybe-promise.js';
 import { handlerName, resolveSubject, type SubjectResolver } from './subjects/subject.js';
@@ -20,18 +20,26 @@ export interface PlannedLimit {
   readonly subject: SubjectResolver;
   readonly cost: number | CostFunction;
   readonly skipIf: SkipFunction | undefined;
+  /** Set where the outcome of a request decides what it costs. */
+  readonly settles: SettleRules | undefined;
   /** Where the limit is written, for messages. */
   readonly where: string;
   /** The policy of a limit whose only question to a request is who it comes from; most limits are such. */
   readonly sole: Policy | undefined;
 }
 
+/** What a request was charged for a limit whose cost is only known afterwards. */
+export interface OpenCharges {
+  readonly limit: PlannedLimit;
+  readonly charges: readonly Charge[];
+}
+
 const NOTHING: readonly Charge[] = [];
 
 /** With what follows from the rest. */
 export function plannedLimit(limit: Omit<PlannedLimit, 'sole'>): PlannedLimit {
-  const { policies, choose, cost, skipIf } = limit;
-  const asksNoMore = choose === undefined && skipIf === undefined && typeof cost === 'number';
+  const { policies, choose, cost, skipIf, settles } = limit;
+  const asksNoMore = choose === undefined && skipIf === undefined && settles === undefined && typeof cost === 'number';
   return { ...limit, sole: asksNoMore && policies.length === 1 ? policies[0] : undefined };
 }
 

@@ -14,7 +14,7 @@ import {
 import { checkedCost, planLimit } from './limit-plan.js';
 import { type PlannedLimit, plannedLimit } from './planned-limit.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
-import { checkedFunction, either } from './request-functions.js';
+import { checkedFunction, checkedSettleRules, either } from './request-functions.js';
 
 /** Every limit of the application, its policies made once per place; finds two that claim one bucket but disagree. */
 @Injectable()
@@ -80,20 +80,26 @@ export class PolicyRegistry {
     }
     checkOptions(use, SHARED_POLICY_USE_KEYS, where);
     const { cost, skipIf } = use;
-    if (cost === undefined && skipIf === undefined) return planned;
+    const settles = checkedSettleRules(use, where);
+    if (cost === undefined && skipIf === undefined && settles === undefined) return planned;
     return plannedLimit({
       ...planned,
       cost: cost === undefined ? planned.cost : checkedCost(cost, planned.policies, where),
       skipIf: either(planned.skipIf, checkedFunction(skipIf, 'skipIf', where)),
+      settles: settles ?? planned.settles,
       where,
     });
   }
 
-  /** To be called when every route has been seen. @throws RateLimitConfigurationError for a policy that limits nothing. */
-  rejectUnused(): void {
-    for (const name of this.shared.keys()) {
+  /**
+   * To be called when every route has been seen.
+   * @param inCode the policies whose limiters code is handed
+   * @throws RateLimitConfigurationError for a policy that limits nothing
+   */
+  rejectUnused(inCode: ReadonlySet<string> = new Set()): void {
+    for (const [name, { policies }] of this.shared) {
       const { usedInCode } = toDefinition<Partial<SharedPolicyDefinition>>(this.options.policies[name]!);
-      if (this.applied.has(name) || usedInCode === true) continue;
+      if (this.applied.has(name) || usedInCode === true || policies.some((policy) => inCode.has(policy.name))) continue;
       misconfigured(
         `${this.options.where} policies.${name}`,
         'no route is limited by this policy',

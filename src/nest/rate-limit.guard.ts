@@ -1,11 +1,13 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable, Logger } from '@nestjs/common';
 import type { Decision } from '../core/decision.js';
+import { RouteObserver } from './observing/route-observer.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
 import { type HandlerCall, handlerCallFor } from './request-decisions.js';
 import { RoutePlans } from './route-plan.js';
 import { RouteCharger } from './route-charger.js';
+import { Settlement } from './settlement.js';
 import { HttpAnswer } from './transports/http-answer.js';
-import { isHttp } from './transports/http-request.js';
+import { isHttp, onceAnswered } from './transports/http-request.js';
 
 /** Charges the limits whose subject is known before authentication, and refuses with a 429. Mounted by the module. */
 @Injectable()
@@ -16,6 +18,8 @@ export class RateLimitGuard implements CanActivate {
     @Inject(RoutePlans) private readonly plans: RoutePlans,
     @Inject(RouteCharger) private readonly charger: RouteCharger,
     @Inject(HttpAnswer) private readonly answer: HttpAnswer,
+    @Inject(Settlement) private readonly settlement: Settlement,
+    @Inject(RouteObserver) private readonly observer: RouteObserver,
     @Inject(RATE_LIMIT_OPTIONS) private readonly options: ResolvedRateLimitOptions,
   ) {}
 
@@ -41,7 +45,7 @@ export class RateLimitGuard implements CanActivate {
   }
 
   private charge(call: HandlerCall, context: ExecutionContext): boolean | Promise<boolean> {
-    const decision = this.charger.charge(call.plan.guard, context);
+    const decision = this.charger.charge(call.plan.guard, context, call.openCharges);
     return decision instanceof Promise
       ? this.concludeLate(decision, call, context)
       : this.conclude(decision, call, context);
@@ -58,10 +62,27 @@ export class RateLimitGuard implements CanActivate {
   private conclude(decision: Decision | undefined, call: HandlerCall, context: ExecutionContext): boolean {
     call.decision = decision;
     if (decision === undefined) return true;
-    if (!decision.allowed) throw this.answer.refuse(decision, context);
+    if (!decision.allowed) throw this.refusal(decision, context);
+    if (call.openCharges !== undefined) this.settleWhereRefused(call, context);
     // Nest 11 takes the fields of an event stream on Fastify before it calls interceptors.
     if (this.options.headers.writtenBy === 'guard' || call.plan.isEventStream) this.answer.admit(decision, context);
+    // With limits of the second phase nobody knows yet.
+    if (this.observer.watchesAdmitted && call.plan.interceptor.length === 0) this.observer.admitted(decision, context);
     return true;
+  }
+
+  private refusal(decision: Decision, context: ExecutionContext): Error {
+    const refusal = this.answer.refuse(decision, context);
+    this.observer.denied(decision, context);
+    return refusal;
+  }
+
+  /** Where a guard behind ours refuses, our interceptor never hears of it; the answer does. */
+  private settleWhereRefused(call: HandlerCall, context: ExecutionContext): void {
+    onceAnswered(context, (status) => {
+      if (!call.intercepted)
+        void this.settlement.settle(call, { status, result: undefined, error: undefined }, context);
+    });
   }
 
   private letThrough(context: ExecutionContext): boolean {

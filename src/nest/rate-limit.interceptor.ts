@@ -2,12 +2,15 @@ import { type CallHandler, type ExecutionContext, Inject, Injectable, type NestI
 import type { Observable } from 'rxjs';
 import { type Decision, together } from '../core/decision.js';
 import type { MaybePromise } from '../core/storage.js';
+import { RouteObserver } from './observing/route-observer.js';
 import { RateLimitExceededException, RateLimitUnavailableException } from './rate-limit.exception.js';
 import { type HandlerCall, handlerCallFor, handlerCallOf } from './request-decisions.js';
 import { RoutePlans } from './route-plan.js';
 import { RouteCharger } from './route-charger.js';
+import { settled } from './settled.js';
+import { outcomeOf, Settlement } from './settlement.js';
 import { HttpAnswer } from './transports/http-answer.js';
-import { isHttp } from './transports/http-request.js';
+import { httpStatusOf, isHttp } from './transports/http-request.js';
 
 /**
  * Charges the limits whose subject is only known after authentication, and writes the fields of an admitted request
@@ -19,6 +22,8 @@ export class RateLimitInterceptor implements NestInterceptor {
     @Inject(RoutePlans) private readonly plans: RoutePlans,
     @Inject(RouteCharger) private readonly charger: RouteCharger,
     @Inject(HttpAnswer) private readonly answer: HttpAnswer,
+    @Inject(Settlement) private readonly settlement: Settlement,
+    @Inject(RouteObserver) private readonly observer: RouteObserver,
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> | Promise<Observable<unknown>> {
@@ -59,7 +64,7 @@ export class RateLimitInterceptor implements NestInterceptor {
       throw error;
     };
     try {
-      const decision = this.charger.charge(call.plan.interceptor, context);
+      const decision = this.charger.charge(call.plan.interceptor, context, call.openCharges);
       if (!(decision instanceof Promise)) return this.conclude(decision, call, context, next);
       return decision.then((late) => this.conclude(late, call, context, next)).catch(rethrow);
     } catch (error) {
@@ -73,16 +78,29 @@ export class RateLimitInterceptor implements NestInterceptor {
     context: ExecutionContext,
     next: CallHandler,
   ): Observable<unknown> {
-    if (decision === undefined) return this.proceed(call, context, next);
     const earlier = call.decision;
-    call.decision = earlier === undefined ? decision : together(earlier, decision);
-    if (decision.allowed) return this.proceed(call, context, next);
-    throw this.answer.refuse(call.decision, context);
+    const all = earlier === undefined || decision === undefined ? (decision ?? earlier) : together(earlier, decision);
+    call.decision = all;
+    if (all?.allowed === false) throw this.refusal(all, context);
+    if (all !== undefined && this.observer.watchesAdmitted) this.observer.admitted(all, context);
+    return this.proceed(call, context, next);
+  }
+
+  private refusal(decision: Decision, context: ExecutionContext): Error {
+    const refusal = this.answer.refuse(decision, context);
+    this.observer.denied(decision, context);
+    return refusal;
   }
 
   private proceed(call: HandlerCall, context: ExecutionContext, next: CallHandler): Observable<unknown> {
     if (call.decision !== undefined) this.answer.admit(call.decision, context);
-    return next.handle();
+    return call.plan.settles ? this.settling(call, context, next) : next.handle();
+  }
+
+  private settling(call: HandlerCall, context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    return settled(next.handle(), (ending) =>
+      this.settlement.settle(call, outcomeOf(ending, httpStatusOf(context)), context),
+    );
   }
 }
 

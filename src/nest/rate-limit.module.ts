@@ -19,6 +19,10 @@ import { OutageStorage } from '../storage/outage/outage.storage.js';
 import { AddressTrust } from './address-trust.js';
 import { ControllerPlaces } from './controller-places.js';
 import { MountCheck } from './mount-check.js';
+import { NamedLimitersModule } from './named-limiters.module.js';
+import { PolicyLimiters } from './policy-limiters.js';
+import { PolicyTable } from './observing/policy-table.js';
+import { RouteObserver } from './observing/route-observer.js';
 import { PolicyRegistry } from './policy-registry.js';
 import { ProblemFilter } from './problem.filter.js';
 import { asyncProviders, type RateLimitModuleAsyncOptions } from './rate-limit.async-options.js';
@@ -34,6 +38,7 @@ import {
 import { RouteCharger } from './route-charger.js';
 import { RoutePlans } from './route-plan.js';
 import { ScopeCheck } from './scope-check.js';
+import { Settlement } from './settlement.js';
 import { StartCheck } from './start-check.js';
 import { HttpAnswer } from './transports/http-answer.js';
 
@@ -50,11 +55,14 @@ const PROVIDERS: Provider[] = [
     inject: [RateLimitStorage, PolicyRegistry, RATE_LIMIT_OPTIONS],
   },
   PolicyRegistry,
+  PolicyLimiters,
   ControllerPlaces,
   RoutePlans,
   AddressTrust,
   HttpAnswer,
+  RouteObserver,
   RouteCharger,
+  Settlement,
   RateLimitGuard,
   RateLimitInterceptor,
   ProblemFilter,
@@ -62,6 +70,7 @@ const PROVIDERS: Provider[] = [
   MountCheck,
   ScopeCheck,
   StartCheck,
+  PolicyTable,
 ];
 
 /** Rate limiting for the whole application: import `RateLimitModule.forRoot(…)` once, in the root module. */
@@ -73,6 +82,7 @@ export class RateLimitModule implements OnModuleInit, OnApplicationShutdown {
   constructor(
     @Optional() @Inject(StartCheck) private readonly startCheck: StartCheck | undefined,
     @Optional() @Inject(RateLimiter) private readonly limiter: RateLimiter | undefined,
+    @Optional() @Inject(PolicyLimiters) private readonly policyLimiters: PolicyLimiters | undefined,
     @Inject(HttpAdapterHost) host: HttpAdapterHost,
   ) {
     if (host.listening) throw loadedTooLate();
@@ -109,6 +119,8 @@ export class RateLimitModule implements OnModuleInit, OnApplicationShutdown {
 
   /** Also when the application is closed while it starts: what is being opened is closed as soon as it is open. */
   async onApplicationShutdown(): Promise<void> {
+    // While what they give back can still be told to the storage.
+    this.policyLimiters?.close();
     const { opening } = this;
     this.opening = undefined;
     const opened = await opening?.then(
@@ -139,16 +151,19 @@ function loadedTooLate(): RateLimitConfigurationError {
 function dynamicModule(options: Provider[], imports: ModuleMetadata['imports'] = []): DynamicModule {
   return {
     module: RateLimitModule,
-    imports,
+    imports: [...imports, NamedLimitersModule],
     providers: [...options, ...PROVIDERS],
     // What a guard or interceptor needs that users mount in their own modules.
     exports: [
       RATE_LIMIT_OPTIONS,
       RateLimitStorage,
       RateLimiter,
+      PolicyLimiters,
       RoutePlans,
       HttpAnswer,
+      RouteObserver,
       RouteCharger,
+      Settlement,
       RateLimitGuard,
       RateLimitInterceptor,
     ],

@@ -14,6 +14,11 @@ import type {
   SkipFunction,
 } from './limit-definition.js';
 import { checkedFunction, oncePerRequest } from './request-functions.js';
+import {
+  type ObservingOptions,
+  resolveObservingOptions,
+  type WrittenObservingOptions,
+} from './observing/observing.options.js';
 import { ip } from './subjects/ip.js';
 import { type Subject, type SubjectResolver, toSubjectResolver } from './subjects/subject.js';
 
@@ -25,7 +30,7 @@ export type RefusalBody =
   'nest' | 'problem' | ((decision: Decision, context: ExecutionContext) => string | Record<string, unknown>);
 
 /** What `RateLimitModule.forRoot` takes. Everything has a default; without any option only decorated routes are limited. */
-export interface RateLimitModuleOptions {
+export interface RateLimitModuleOptions extends WrittenObservingOptions {
   /** Where buckets are kept. Default: memory, one per application. */
   readonly storage?: RateLimitStorage | undefined;
   /** The limit of every route that has none of the same name: one bucket per client over all of them. Default: none. */
@@ -70,6 +75,7 @@ export interface ResolvedRateLimitOptions {
   readonly instances: number | undefined;
   readonly headers: ResolvedHeadersOptions;
   readonly body: RefusalBody;
+  readonly observing: ObservingOptions;
   readonly global: boolean;
   /** The call that gave the options, for messages. */
   readonly where: string;
@@ -88,6 +94,9 @@ const KNOWN: readonly string[] = [
   'instances',
   'headers',
   'body',
+  'hooks',
+  'logDenials',
+  'logPolicies',
   'global',
 ];
 
@@ -135,6 +144,7 @@ export function resolveOptions(options: RateLimitModuleOptions, where: string): 
     instances,
     headers: resolveHeadersOptions(options.headers, `${where} headers`),
     body,
+    observing: resolveObservingOptions(options, where),
     global,
     where,
   };

@@ -1,5 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { Decision } from '../core/decision.js';
+import type { OpenCharges } from './planned-limit.js';
 import type { RoutePlan } from './route-plan.js';
 import { isHttp, rawRequestOf } from './transports/http-request.js';
 
@@ -9,6 +10,8 @@ export interface HandlerCall {
   readonly handler: object;
   readonly plan: RoutePlan;
   decision: Decision | undefined;
+  /** Charged, but not finally: their limits want to know how the request ends. */
+  openCharges: OpenCharges[] | undefined;
   /** Set when our guard has met this call: another mounting of it must not charge again. */
   guarded: boolean;
   /** What our guard answered, or is about to; another mounting of it answers the same. */
@@ -53,6 +56,7 @@ function newCall(context: ExecutionContext, plan: RoutePlan, earlier: HandlerCal
     handler: context.getHandler(),
     plan,
     decision: undefined,
+    openCharges: plan.settles ? [] : undefined,
     guarded: false,
     admission: undefined,
     refusal: undefined,

@@ -1,17 +1,25 @@
 import { describeValue, misconfigured } from '../core/errors.js';
 import type { MaybePromise } from '../core/storage.js';
-import type { SkipFunction } from './limit-definition.js';
+import type { SettleRules, SkipFunction } from './limit-definition.js';
 import { whenKnown } from './maybe-promise.js';
 import { httpRequestOf } from './transports/http-request.js';
 
 /** @throws RateLimitConfigurationError for what cannot be called. */
-export function checkedFunction<T>(value: T | undefined, option: string, where: string): T | undefined {
+export function checkedFunction<T>(value: T | undefined, option: string, where: string, of = 'context'): T | undefined {
   if (value === undefined || typeof value === 'function') return value;
-  return misconfigured(
-    where,
-    `${option} is ${describeValue(value)}`,
-    `write a function of the execution context: ${option}: (context) => …`,
-  );
+  return misconfigured(where, `${option} is ${describeValue(value)}`, `write a function: ${option}: (${of}) => …`);
+}
+
+/** @throws RateLimitConfigurationError for what cannot be called. */
+export function checkedSettleRules(
+  { refundIf, settle }: { readonly refundIf?: unknown; readonly settle?: unknown },
+  where: string,
+): SettleRules | undefined {
+  if (refundIf === undefined && settle === undefined) return undefined;
+  return {
+    refundIf: checkedFunction(refundIf as SettleRules['refundIf'], 'refundIf', where, 'outcome'),
+    settle: checkedFunction(settle as SettleRules['settle'], 'settle', where, 'outcome'),
+  };
 }
 
 /** Both rules hold: whoever one of them lets through is let through. */

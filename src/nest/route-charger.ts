@@ -7,7 +7,8 @@ import { RateLimiter } from '../core/rate-limiter.js';
 import type { MaybePromise } from '../core/storage.js';
 import { AddressTrust } from './address-trust.js';
 import { mapHeard, whenAllKnown } from './maybe-promise.js';
-import { chargesOf, type PlannedLimit } from './planned-limit.js';
+import { RouteObserver } from './observing/route-observer.js';
+import { chargesOf, type OpenCharges, type PlannedLimit } from './planned-limit.js';
 import { resolveSubject } from './subjects/subject.js';
 import { HttpAnswer } from './transports/http-answer.js';
 import { httpRequestOf } from './transports/http-request.js';
@@ -19,32 +20,51 @@ export class RouteCharger {
     @Inject(RateLimiter) private readonly limiter: RateLimiter,
     @Inject(HttpAnswer) private readonly answer: HttpAnswer,
     @Inject(AddressTrust) private readonly addressTrust: AddressTrust,
+    @Inject(RouteObserver) private readonly observer: RouteObserver,
   ) {}
 
   /**
    * All charges of the phase as one question; undefined where the request is asked for nothing.
+   * @param open collects what is to be settled later
    * Throws what the client is to be told.
    */
-  charge(planned: readonly PlannedLimit[], context: ExecutionContext): MaybePromise<Decision | undefined> {
+  charge(
+    planned: readonly PlannedLimit[],
+    context: ExecutionContext,
+    open?: OpenCharges[],
+  ): MaybePromise<Decision | undefined> {
+    let charges: MaybePromise<Charge | readonly Charge[]> | undefined;
     let decision: MaybePromise<Decision | undefined>;
     try {
-      const charges = this.toCharges(planned, context);
+      charges = this.toCharges(planned, context, open);
       decision = charges instanceof Promise ? charges.then((late) => this.consume(late)) : this.consume(charges);
     } catch (error) {
-      throw this.answer.failure(error, planned, context);
+      throw this.failure(error, charges, planned, context);
     }
-    return decision instanceof Promise ? this.heard(decision, planned, context) : decision;
+    return decision instanceof Promise ? this.heard(decision, charges, planned, context) : decision;
   }
 
   // Apart, because a closure beside the synchronous path would cost every request its context.
   private heard(
     decision: Promise<Decision | undefined>,
+    charges: MaybePromise<Charge | readonly Charge[]>,
     planned: readonly PlannedLimit[],
     context: ExecutionContext,
   ): Promise<Decision | undefined> {
     return decision.catch((error: unknown) => {
-      throw this.answer.failure(error, planned, context);
+      throw this.failure(error, charges, planned, context);
     });
+  }
+
+  private failure(
+    error: unknown,
+    charges: MaybePromise<Charge | readonly Charge[]> | undefined,
+    planned: readonly PlannedLimit[],
+    context: ExecutionContext,
+  ): unknown {
+    const told = this.answer.failure(error, planned, context);
+    this.observer.failed(error, charges, context);
+    return told;
   }
 
   private consume(charges: Charge | readonly Charge[]): MaybePromise<Decision | undefined> {
@@ -64,6 +84,7 @@ export class RouteCharger {
   private toCharges(
     planned: readonly PlannedLimit[],
     context: ExecutionContext,
+    open: OpenCharges[] | undefined,
   ): MaybePromise<Charge | readonly Charge[]> {
     const only = planned.length === 1 ? planned[0]! : undefined;
     if (only?.sole !== undefined) return this.soleCharge(only, only.sole, context);
@@ -71,7 +92,12 @@ export class RouteCharger {
       this.checkAddress(limit, context);
       return chargesOf(limit, context);
     });
-    return whenAllKnown(charges, (lists) => lists.flat());
+    return whenAllKnown(charges, (lists) => {
+      planned.forEach((limit, i) => {
+        if (limit.settles !== undefined && lists[i]!.length > 0) open?.push({ limit, charges: lists[i]! });
+      });
+      return lists.flat();
+    });
   }
 
   private soleCharge(limit: PlannedLimit, policy: Policy, context: ExecutionContext): MaybePromise<Charge> {

@@ -21,6 +21,8 @@ export interface RoutePlan {
   readonly handler: Handler;
   /** Whether the handler answers with server-sent events. */
   readonly isEventStream: boolean;
+  /** Whether a limit wants to know how requests end. */
+  readonly settles: boolean;
   readonly guard: readonly PlannedLimit[];
   readonly interceptor: readonly PlannedLimit[];
 }
@@ -70,6 +72,7 @@ export class RoutePlans {
       route,
       handler,
       isEventStream: Reflect.getMetadata(SSE_METADATA, handler) === true,
+      settles: charges.some(({ settles }) => settles !== undefined),
       guard: charges.filter(({ subject }) => subject.phase === 'guard'),
       interceptor: charges.filter(({ subject }) => subject.phase === 'interceptor'),
     };

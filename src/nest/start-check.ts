@@ -2,9 +2,11 @@ import { Inject, Injectable, Logger, type Type } from '@nestjs/common';
 import { PATH_METADATA } from '@nestjs/common/constants.js';
 import { MetadataScanner, ModulesContainer } from '@nestjs/core';
 import { misconfigured } from '../core/errors.js';
+import { RateLimiter } from '../core/rate-limiter.js';
 import { AddressTrust } from './address-trust.js';
 import { ControllerPlaces } from './controller-places.js';
 import { MountCheck } from './mount-check.js';
+import { PolicyLimiters } from './policy-limiters.js';
 import { PolicyRegistry } from './policy-registry.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
 import { declaresLimits, methodDeclaresLimits, type RoutePlan, RoutePlans } from './route-plan.js';
@@ -24,6 +26,8 @@ export class StartCheck {
     @Inject(RoutePlans) private readonly plans: RoutePlans,
     @Inject(MountCheck) private readonly mounts: MountCheck,
     @Inject(AddressTrust) private readonly addressTrust: AddressTrust,
+    @Inject(PolicyLimiters) private readonly limiters: PolicyLimiters,
+    @Inject(RateLimiter) private readonly limiter: RateLimiter,
   ) {}
 
   /**
@@ -41,7 +45,8 @@ export class StartCheck {
       }
     }
     this.adoptInstances();
-    this.registry.rejectUnused();
+    this.registry.rejectUnused(this.limiters.usedNames);
+    this.limiter.keepCountsOf(this.registry.policies);
     if (!limited) this.warnOfNothing();
     this.warnOfIdleDecorators();
   }

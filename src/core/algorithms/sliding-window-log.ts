@@ -25,19 +25,22 @@ export class ChargeLog implements SlidingWindow {
   }
 
   instants({ capacity, windowMicros }: Policy, cost: number, nowMicros: number): Instants {
+    const { pairs } = this;
     const first = this.first(windowMicros, nowMicros);
     const used = this.usedSince(first);
+    if (used === 0) return { retryAtMicros: 0, nextTokenAtMicros: 0, fullAtMicros: 0 };
     return {
       retryAtMicros: this.freeAtMicros(first, used + cost - capacity, windowMicros),
-      nextTokenAtMicros: this.freeAtMicros(first, used === 0 ? 0 : Math.max(1, used - capacity + 1), windowMicros),
-      fullAtMicros: this.freeAtMicros(first, used, windowMicros),
+      nextTokenAtMicros: this.freeAtMicros(first, Math.max(1, used - capacity + 1), windowMicros),
+      fullAtMicros: pairs.at(-2)! + windowMicros,
     };
   }
 
   add({ windowMicros }: Policy, tokens: number, nowMicros: number): void {
     const { pairs } = this;
     const first = this.first(windowMicros, nowMicros);
-    const counted = Math.min(tokens, Math.max(0, MOST_USED - this.usedSince(first)));
+    const counted = Math.min(tokens, MOST_USED - this.usedSince(first));
+    if (counted <= 0) return;
     this.dropBefore(first);
     const sum = pairs.at(-1)! + counted;
     // A clock that was set back must not bring the order into disorder.
@@ -79,6 +82,7 @@ export class ChargeLog implements SlidingWindow {
   private freeAtMicros(first: number, tokens: number, windowMicros: number): number {
     const { pairs } = this;
     if (tokens <= 0) return 0;
+    if (tokens === 1) return pairs[first]! + windowMicros;
     const sum = pairs[first - 1]! + tokens;
     const at = this.search(first, (pair) => pairs[pair + 1]! >= sum);
     return at < pairs.length ? pairs[at]! + windowMicros : 0;

@@ -1,4 +1,4 @@
-import { IncomingMessage } from 'node:http';
+import { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExecutionContext } from '@nestjs/common';
 import type { HttpRequest } from '../subjects/subject.js';
 
@@ -30,4 +30,16 @@ export function httpResponseOf(context: ExecutionContext): unknown {
 export function rawRequestOf(context: ExecutionContext): object {
   const request = httpRequestOf(context);
   return isNodes(request) || 'pipe' in request ? request : (request.raw ?? request);
+}
+
+/** The status that the answer has so far. */
+export function httpStatusOf(context: ExecutionContext): number {
+  return (httpResponseOf(context) as { readonly statusCode: number }).statusCode;
+}
+
+/** Calls back with the status when the answer has been handed to the network; not for a client that left before. */
+export function onceAnswered(context: ExecutionContext, callback: (status: number) => void): void {
+  const response = httpResponseOf(context) as ServerResponse | { readonly raw: ServerResponse };
+  const raw = response instanceof ServerResponse || !('raw' in response) ? response : response.raw;
+  raw.once('finish', () => callback(raw.statusCode));
 }

@@ -1,4 +1,5 @@
 import { arrivalMicros, arrivalRemainder, debtUnits } from '../../core/algorithms/token-bucket.js';
+import type { SlidingWindow } from '../../core/algorithms/sliding-window.js';
 import type { Policy } from '../../core/policy.js';
 import type { BucketTable } from './bucket-table.js';
 
@@ -6,7 +7,8 @@ const SMALLEST_LENGTH = 1024;
 
 /**
  * The state of all buckets, one slot each, in arrays without gaps: 8 bytes a bucket for the arrival time, 16 more once
- * a policy is met whose refill is no whole number of microseconds per token. No operation depends on the capacity.
+ * a policy is met whose refill is no whole number of microseconds per token, and 8 more once one with a sliding window is,
+ * which is an object of its own. No operation on an arrival time depends on the capacity.
  */
 export class BucketSlab {
   /** Slots in use: 0 to `size − 1`. */
@@ -16,6 +18,8 @@ export class BucketSlab {
   private remainders: Float64Array | undefined;
   /** The refill in whose units a remainder counts: a policy that was changed since must not take it for its own. */
   private remainderRefills: Float64Array | undefined;
+  /** Of buckets with a sliding window, whose arrival time is when nothing of it counts any more. */
+  private windows: (SlidingWindow | undefined)[] | undefined;
   private readonly keys: string[] = [];
   private readonly tables: BucketTable[] = [];
 
@@ -33,6 +37,17 @@ export class BucketSlab {
     if (this.remainders !== undefined || policy.refillTokens !== 1) this.writeRemainder(slot, policy, debt);
   }
 
+  window(slot: number): SlidingWindow | undefined {
+    return this.windows?.[slot];
+  }
+
+  writeWindow(slot: number, policy: Policy, window: SlidingWindow): void {
+    this.windows ??= this.keys.map(() => undefined);
+    this.windows[slot] = window;
+    this.arrivals[slot] = window.fullAtMicros(policy);
+    if (this.remainders !== undefined) this.remainders[slot] = 0;
+  }
+
   /** The instant from which on the bucket is full, whichever policy of its id reads it. */
   fullAtMicros(slot: number): number {
     const arrival = this.arrivals[slot]! + (this.remainders !== undefined && this.remainders[slot]! > 0 ? 1 : 0);
@@ -47,6 +62,7 @@ export class BucketSlab {
     this.size = slot + 1;
     this.keys.push(key);
     this.tables.push(table);
+    this.windows?.push(undefined);
     table.slots.set(key, slot);
     return slot;
   }
@@ -57,7 +73,9 @@ export class BucketSlab {
     table.slots.delete(this.keys[slot]!);
     const lastKey = this.keys.pop()!;
     const lastTable = this.tables.pop()!;
+    const lastWindow = this.windows?.pop();
     const last = --this.size;
+    if (slot !== last && this.windows !== undefined) this.windows[slot] = lastWindow;
     if (slot !== last) this.move(last, slot, lastTable, lastKey);
     return table;
   }

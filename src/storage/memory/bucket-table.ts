@@ -1,23 +1,23 @@
 import type { Policy } from '../../core/policy.js';
 
-/** The buckets of one policy id: from subject to slot. */
+/** The buckets of one id of a policy's state: from subject to slot. */
 export class BucketTable {
   readonly slots = new Map<string, number>();
   /** The longest interval that a policy of this id refills in; a bucket counts as full only when it is for all of them. */
   intervalMicros = 0;
 
-  constructor(readonly policyId: string) {}
+  constructor(readonly stateId: string) {}
 }
 
 /** The tables that hold at least one bucket: policies made for one subject must not leave anything behind. */
 export class BucketTables {
-  private readonly byPolicyId = new Map<string, BucketTable>();
+  private readonly byStateId = new Map<string, BucketTable>();
   // Most requests ask for the policy that the one before asked for; comparing it spares a look-up by text.
   private latestPolicy: Policy | undefined;
   private latest: BucketTable | undefined;
 
   get size(): number {
-    return this.byPolicyId.size;
+    return this.byStateId.size;
   }
 
   find(policy: Policy): BucketTable | undefined {
@@ -25,7 +25,7 @@ export class BucketTables {
   }
 
   private findById(policy: Policy): BucketTable | undefined {
-    const table = this.byPolicyId.get(policy.id);
+    const table = this.byStateId.get(policy.stateId);
     if (table === undefined) return undefined;
     if (table.intervalMicros < policy.intervalMicros) table.intervalMicros = policy.intervalMicros;
     this.latestPolicy = policy;
@@ -34,13 +34,13 @@ export class BucketTables {
   }
 
   findOrAdd(policy: Policy): BucketTable {
-    if (!this.byPolicyId.has(policy.id)) this.byPolicyId.set(policy.id, new BucketTable(policy.id));
+    if (!this.byStateId.has(policy.stateId)) this.byStateId.set(policy.stateId, new BucketTable(policy.stateId));
     return this.find(policy)!;
   }
 
   dropIfEmpty(table: BucketTable): void {
     if (table.slots.size > 0) return;
-    this.byPolicyId.delete(table.policyId);
+    this.byStateId.delete(table.stateId);
     this.latestPolicy = undefined;
     this.latest = undefined;
   }

@@ -1,3 +1,4 @@
+import type { SlidingWindow } from '../../core/algorithms/sliding-window.js';
 import { tickMicros } from '../../core/algorithms/token-bucket.js';
 import { mapKey } from '../../core/bucket-key.js';
 import type { Bucket } from '../../core/charge.js';
@@ -39,6 +40,16 @@ export class MemoryBuckets {
   put(slot: number | undefined, bucket: Bucket, nowMicros: number, debt: number): void {
     const { policy } = bucket;
     this.slab.write(slot ?? this.insert(bucket, nowMicros), policy, tickMicros(policy, nowMicros), debt);
+  }
+
+  /** The sliding window of the bucket that {@link find} answered; `undefined`: it is absent, so full. */
+  window(slot: number | undefined): SlidingWindow | undefined {
+    return slot === undefined ? undefined : this.slab.window(slot);
+  }
+
+  /** Keeps a window that was changed, as {@link put} keeps a debt. */
+  putWindow(slot: number | undefined, bucket: Bucket, nowMicros: number, window: SlidingWindow): void {
+    this.slab.writeWindow(slot ?? this.insert(bucket, nowMicros), bucket.policy, window);
   }
 
   remove(slot: number): void {

@@ -1,9 +1,13 @@
+import { tokensUp } from '../../core/algorithms/sliding-window.js';
 import { costUnits, refundUnits } from '../../core/algorithms/token-bucket.js';
 import type { Bucket, Charge } from '../../core/charge.js';
 import type { Clock } from '../../core/clock.js';
-import { type Owed, RateLimitStorage, type StorageReply } from '../../core/storage.js';
+import type { Instants } from '../../core/instants.js';
+import { debtLeft } from '../../core/reservation.js';
+import { debtWith, type Owed, RateLimitStorage, type StorageReply } from '../../core/storage.js';
 import { outsideRequests } from '../outside-requests.js';
 import { MemoryBuckets } from './memory-buckets.js';
+import { isWindowed, MemoryWindows } from './memory-windows.js';
 import { checkedMemoryOptions, type MemoryStorageOptions } from './memory.options.js';
 
 const SWEEP_EVERY_MS = 500;
@@ -12,12 +16,13 @@ const SLOTS_PER_SWEEP = 5000;
 
 /**
  * Keeps buckets in the memory of this process. Every answer is synchronous and takes the same few steps at any capacity
- * and any number of buckets. At most `maxKeys` buckets are kept: beyond that a new one takes the place of the fullest
+ * and any number of buckets, but for the wait of a sliding window log, whose steps grow with the logarithm. At most `maxKeys` buckets are kept: beyond that a new one takes the place of the fullest
  * of a few others, whose subject gains at most the debt it had.
  */
 export class MemoryStorage extends RateLimitStorage {
   private readonly clock: Clock;
   private readonly buckets: MemoryBuckets;
+  private readonly windows: MemoryWindows;
   private timesOpen = 0;
   private timer: NodeJS.Timeout | undefined;
 
@@ -27,6 +32,7 @@ export class MemoryStorage extends RateLimitStorage {
     const { maxKeys, clock } = checkedMemoryOptions(options);
     this.clock = clock;
     this.buckets = new MemoryBuckets(maxKeys);
+    this.windows = new MemoryWindows(this.buckets);
   }
 
   /** How many buckets are kept; some of them may have become full since they were last looked at. */
@@ -38,6 +44,7 @@ export class MemoryStorage extends RateLimitStorage {
     if (charges.length !== 1) return this.consumeAll(charges);
     const charge = charges[0]!;
     const { policy } = charge;
+    if (isWindowed(policy)) return this.consumeAll(charges);
     const nowMicros = this.clock.nowMicros();
     const slot = this.buckets.find(policy, charge.subject);
     const before = this.buckets.debtUnits(slot, policy, nowMicros);
@@ -55,6 +62,10 @@ export class MemoryStorage extends RateLimitStorage {
     const nowMicros = this.clock.nowMicros();
     for (const charge of charges) {
       const { policy, subject, cost } = charge;
+      if (isWindowed(policy)) {
+        this.windows.takeOut(charge, thenMicros, nowMicros);
+        continue;
+      }
       const slot = this.buckets.find(policy, subject);
       if (slot === undefined) continue;
       const before = this.buckets.debtUnits(slot, policy, nowMicros);
@@ -64,12 +75,29 @@ export class MemoryStorage extends RateLimitStorage {
     }
   }
 
+  override cancel(charge: Charge, reply: StorageReply): boolean {
+    const { policy, subject, cost } = charge;
+    const slot = this.buckets.find(policy, subject);
+    if (slot === undefined || isWindowed(policy)) return false;
+    const nowMicros = this.clock.nowMicros();
+    const before = this.buckets.debtUnits(slot, policy, nowMicros);
+    if (before === 0 || before !== debtLeft(policy, reply, nowMicros)) return false;
+    const debt = before - costUnits(policy, cost);
+    if (debt > 0) this.buckets.put(slot, charge, nowMicros, debt);
+    else this.buckets.remove(slot);
+    return true;
+  }
+
   override owe(debts: readonly Owed[]): void {
     const nowMicros = this.clock.nowMicros();
     for (const bucket of debts) {
+      if (isWindowed(bucket.policy)) {
+        this.windows.add(bucket, tokensUp(bucket.policy, bucket.debtUnits), nowMicros);
+        continue;
+      }
       const slot = this.buckets.find(bucket.policy, bucket.subject);
       const before = this.buckets.debtUnits(slot, bucket.policy, nowMicros);
-      this.buckets.put(slot, bucket, nowMicros, before + bucket.debtUnits);
+      this.buckets.put(slot, bucket, nowMicros, debtWith(bucket, before));
     }
   }
 
@@ -99,30 +127,53 @@ export class MemoryStorage extends RateLimitStorage {
 
   private consumeAll(charges: readonly Charge[]): StorageReply {
     const nowMicros = this.clock.nowMicros();
-    const reply = this.look(charges, nowMicros);
-    if (!reply.allowed) return reply;
-    const debts = charges.map((charge, i) => {
+    const found = this.look(charges, nowMicros);
+    if (!found.allowed) return found;
+    const instants: (Instants | undefined)[] = [];
+    const debtUnits = charges.map((charge, i) => {
       const { policy, subject, cost } = charge;
-      const debt = reply.debtUnits[i]! + costUnits(policy, cost);
+      const debt = found.debtUnits[i]! + costUnits(policy, cost);
       // Looked up again: the bucket added before this one may have moved slots.
-      this.buckets.put(this.buckets.find(policy, subject), charge, nowMicros, debt);
+      if (isWindowed(policy)) {
+        instants[i] = this.windows.add(charge, cost, nowMicros).instants(policy, cost, nowMicros);
+      } else {
+        this.buckets.put(this.buckets.find(policy, subject), charge, nowMicros, debt);
+      }
       return debt;
     });
-    return { allowed: true, nowMicros, debtUnits: debts };
+    return toReply(true, nowMicros, debtUnits, instants);
   }
 
   private look(charges: readonly Charge[], nowMicros: number): StorageReply {
     let allowed = true;
-    const debts = charges.map(({ policy, subject, cost }) => {
-      const debt = this.buckets.debtUnits(this.buckets.find(policy, subject), policy, nowMicros);
+    const instants: (Instants | undefined)[] = [];
+    const debtUnits = charges.map((charge, i) => {
+      const { policy, subject, cost } = charge;
+      let debt: number;
+      if (isWindowed(policy)) {
+        const window = this.windows.find(charge);
+        debt = window.debtUnits(policy, nowMicros);
+        instants[i] = window.instants(policy, cost, nowMicros);
+      } else {
+        debt = this.buckets.debtUnits(this.buckets.find(policy, subject), policy, nowMicros);
+      }
       if (debt + costUnits(policy, cost) > policy.capacityUnits) allowed = false;
       return debt;
     });
-    return { allowed, nowMicros, debtUnits: debts };
+    return toReply(allowed, nowMicros, debtUnits, instants);
   }
 
   private sweep(): void {
     this.buckets.sweep(this.clock.nowMicros(), SLOTS_PER_SWEEP);
     this.buckets.shrink();
   }
+}
+
+function toReply(
+  allowed: boolean,
+  nowMicros: number,
+  debtUnits: readonly number[],
+  instants: readonly (Instants | undefined)[],
+): StorageReply {
+  return instants.length === 0 ? { allowed, nowMicros, debtUnits } : { allowed, nowMicros, debtUnits, instants };
 }

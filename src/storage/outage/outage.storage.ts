@@ -2,7 +2,8 @@ import type { Bucket, Charge } from '../../core/charge.js';
 import { isStorageFailure } from '../../core/errors.js';
 import type { Policy } from '../../core/policy.js';
 import type { StorageFailureMode } from '../../core/bucket-shape.js';
-import { type MaybePromise, RateLimitStorage, type StorageReply } from '../../core/storage.js';
+import type { OverrideStore } from '../../core/overrides/override-store.js';
+import { type MaybePromise, type Owed, RateLimitStorage, type StorageReply } from '../../core/storage.js';
 import { MemoryStorage } from '../memory/memory.storage.js';
 import { Debts } from './debts.js';
 import { Shares } from './share.js';
@@ -49,6 +50,10 @@ export class OutageStorage extends RateLimitStorage {
     return (this.storage as Partial<RateLimitStorage>).isAvailable ?? true;
   }
 
+  override get overrideStore(): OverrideStore | undefined {
+    return this.storage.overrideStore;
+  }
+
   override consume(charges: readonly Charge[]): MaybePromise<StorageReply> {
     return this.ask('consume', charges);
   }
@@ -71,6 +76,12 @@ export class OutageStorage extends RateLimitStorage {
     this.local.reset(buckets);
     this.debts.forget(buckets);
     return this.storage.reset(buckets);
+  }
+
+  /** What an overrun of an outage owes stays here, like the charges that it was part of. */
+  override owe(debts: readonly Owed[]): MaybePromise<void> {
+    const areLocal = debts.some((debt) => this.debts.shares.has(debt) || this.otherShares.has(debt));
+    return areLocal ? this.local.owe(debts) : this.storage.owe(debts);
   }
 
   override async open(): Promise<void> {

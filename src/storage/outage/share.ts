@@ -1,4 +1,4 @@
-import type { Charge } from '../../core/charge.js';
+import type { Bucket, Charge } from '../../core/charge.js';
 import { Policy } from '../../core/policy.js';
 import { MAX_CAPACITY_UNITS, MAX_PERIOD_SECONDS } from '../../core/policy-checks.js';
 
@@ -33,7 +33,7 @@ export class Shares {
   }
 
   /** Whether a charge, for example one of a receipt, was made on a share. */
-  has({ policy }: Charge): boolean {
+  has({ policy }: Bucket): boolean {
     return this.made.has(policy);
   }
 

@@ -1,0 +1,216 @@
+import type { Decision } from '../decision.js';
+import { misconfigured } from '../errors.js';
+import type { Policy } from '../policy.js';
+import type { RateLimiter } from '../rate-limiter.js';
+import { SystemTimers, type Timers } from '../timers.js';
+import {
+  checkedBlockOptions,
+  checkedId,
+  checkedLifetimeMicros,
+  checkedNumbers,
+  checkedOverridden,
+  checkedReason,
+  checkedSubject,
+} from './override-checks.js';
+import { TooManyOverridesError } from './override-errors.js';
+import { type Kept } from './override-index.js';
+import { OverrideReader } from './override-reader.js';
+import { MAX_OVERRIDES } from './override-store.js';
+import { type BlockRecord, type LimitRecord, overrideKey, type OverrideRecord, overrideText } from './override-text.js';
+import type {
+  OverriddenSubject,
+  OverrideDefinition,
+  OverrideOptions,
+  RateLimitOverride,
+  SubjectBlock,
+} from './override.js';
+import { isOver, type Overrides } from './overrides.js';
+import { checkedRefreshSeconds, type OverridesOptions } from './overrides-options.js';
+
+/** What only the surroundings of the overrides decide. */
+export interface OverridesSurroundings {
+  /** Default: the machine's. */
+  readonly timers?: Timers;
+  /** Told once of each override that cannot be read or does not fit its limit, and is ignored. Default: nobody. */
+  readonly warn?: (message: string) => void;
+}
+
+const WHERE = 'RateLimitOverrides';
+
+/**
+ * Limits that are changed, and subjects that are blocked, while applications run. Both are kept in the storage, and
+ * every process that shares it follows within `refreshSeconds` and the deadline of the storage; this one at once.
+ */
+export class RateLimitOverrides {
+  private readonly overrides: Overrides | undefined;
+  private readonly reader: OverrideReader | undefined;
+
+  /** @throws RateLimitConfigurationError */
+  constructor(
+    private readonly limiter: RateLimiter,
+    options: OverridesOptions = {},
+    { timers = new SystemTimers(), warn = () => {} }: OverridesSurroundings = {},
+  ) {
+    const refreshMs = checkedRefreshSeconds(options, `new ${WHERE}`) * 1000;
+    this.overrides = limiter.overrides;
+    this.reader = this.overrides && new OverrideReader(this.overrides, { timers, refreshMs, warn });
+  }
+
+  /**
+   * Gives a subject other numbers for a policy, in place of an earlier override. They count at once, for what its bucket
+   * owes already, too.
+   * @param policy the name of a shared policy, or a Policy
+   * @param subject as limits spell it, such as `user:42`; at most 1024 characters; or EVERY_SUBJECT
+   * @throws InvalidOverrideError · InvalidChargeError for an unknown policy · TooManyOverridesError (nothing was changed)
+   * · StorageFailureError (it is unknown whether it was)
+   */
+  async set(policy: Policy | string, subject: OverriddenSubject, definition: OverrideDefinition): Promise<void> {
+    const where = `${WHERE}.set`;
+    this.checkOn(where);
+    const declared = this.policyOf(policy);
+    const of = checkedOverridden(subject, where);
+    const record: LimitRecord = {
+      kind: 'limit',
+      policy: checkedId(declared, where),
+      ...(of === undefined ? {} : { subject: of }),
+      numbers: checkedNumbers(declared, definition, where),
+      ...checkedReason(definition, where),
+    };
+    await this.write(record, checkedLifetimeMicros(definition, where), where);
+  }
+
+  /** Has the declared numbers count again. Answers whether there was an override. @throws as {@link set} */
+  async remove(policy: Policy | string, subject: OverriddenSubject): Promise<boolean> {
+    const where = `${WHERE}.remove`;
+    const of = checkedOverridden(subject, where);
+    const { id } = this.policyOf(policy);
+    return this.removeKey(overrideKey({ kind: 'limit', policy: id, ...(of === undefined ? {} : { subject: of }) }), where);
+  }
+
+  /** The limits that are changed now, by the storage. @throws StorageFailureError */
+  async list(): Promise<readonly RateLimitOverride[]> {
+    const found = await this.all(`${WHERE}.list`);
+    return found.filter(isLimit).map(({ record: { kind: _, numbers, policy, subject, ...rest }, ...kept }) => ({
+      policy,
+      subject,
+      ...numbers,
+      ...rest,
+      ...this.expiry(kept),
+    }));
+  }
+
+  /**
+   * Refuses a subject from now on, wherever a limit asks about it, without charging it and without asking the storage.
+   * @param subject as limits spell it, such as `user:42`; at most 1024 characters
+   * @throws InvalidOverrideError · TooManyOverridesError (nothing was changed) · StorageFailureError
+   */
+  async block(subject: string, options: OverrideOptions = {}): Promise<void> {
+    const where = `${WHERE}.block`;
+    this.checkOn(where);
+    checkedBlockOptions(options, where);
+    const record: BlockRecord = {
+      kind: 'block',
+      subject: checkedSubject(subject, where),
+      ...checkedReason(options, where),
+    };
+    await this.write(record, checkedLifetimeMicros(options, where), where);
+  }
+
+  /** Answers whether the subject was blocked. @throws as {@link block} */
+  async unblock(subject: string): Promise<boolean> {
+    const where = `${WHERE}.unblock`;
+    return this.removeKey(overrideKey({ kind: 'block', subject: checkedSubject(subject, where) }), where);
+  }
+
+  /** The subjects that are blocked now, by the storage. @throws StorageFailureError */
+  async blocked(): Promise<readonly SubjectBlock[]> {
+    const found = await this.all(`${WHERE}.blocked`);
+    return found.filter(isBlock).map(({ record: { kind: _, ...rest }, ...kept }) => ({ ...rest, ...this.expiry(kept) }));
+  }
+
+  /** How a bucket stands, as {@link RateLimiter.peek}. */
+  async peek(policy: Policy | string, subject: string): Promise<Decision> {
+    return this.limiter.peek({ policy, subject });
+  }
+
+  /** Makes a bucket full, as {@link RateLimiter.reset}. */
+  async reset(policy: Policy | string, subject: string): Promise<void> {
+    await this.limiter.reset({ policy, subject });
+  }
+
+  /** Gives tokens to a bucket until it is full, as {@link RateLimiter.grant}. */
+  async grant(policy: Policy | string, subject: string, tokens: number): Promise<void> {
+    await this.limiter.grant({ policy, subject }, tokens);
+  }
+
+  /** Learns now of what others have changed. @throws StorageFailureError: what was known stays in force */
+  async refresh(): Promise<void> {
+    await this.reader?.refresh();
+  }
+
+  /** Follows the storage from now on. Nothing keeps the process alive for it. Called by the module. */
+  async open(): Promise<void> {
+    await this.reader?.open();
+  }
+
+  /** Follows it no longer. Called by the module. */
+  close(): void {
+    this.reader?.close();
+  }
+
+  private policyOf(policy: Policy | string): Policy {
+    return typeof policy === 'string' ? this.limiter.policyNamed(policy) : policy;
+  }
+
+  private checkOn(where: string): Overrides {
+    return (
+      this.overrides ??
+      misconfigured(
+        where,
+        'nothing can be overridden',
+        'say overrides: true in RateLimitModule.forRoot, or as an option of new RateLimiter',
+      )
+    );
+  }
+
+  private async write(record: OverrideRecord, lifetimeMicros: number, where: string): Promise<void> {
+    const { store } = this.checkOn(where);
+    if (!(await store.write(overrideKey(record), overrideText(record), lifetimeMicros))) {
+      throw new TooManyOverridesError(
+        `${where}: ${MAX_OVERRIDES} overrides and blocks are kept already. Remedy: remove some, or let them expire.`,
+      );
+    }
+    await this.follow();
+  }
+
+  private async removeKey(key: string, where: string): Promise<boolean> {
+    const wasThere = await this.checkOn(where).store.remove(key);
+    await this.follow();
+    return wasThere;
+  }
+
+  /** What was written is kept; if it cannot be read just now, it will be like what others have written. */
+  private async follow(): Promise<void> {
+    await this.reader?.refresh().catch(() => {});
+  }
+
+  private async all(where: string): Promise<readonly Kept[]> {
+    const overrides = this.checkOn(where);
+    await this.refresh();
+    const nowMicros = overrides.store.nowMicros();
+    return [...overrides.index.all].filter((kept) => !isOver(kept, nowMicros));
+  }
+
+  private expiry({ untilMicros }: Pick<Kept, 'untilMicros'>): { readonly expiresInMs?: number } {
+    if (untilMicros === 0) return {};
+    return { expiresInMs: Math.max(0, untilMicros - this.overrides!.store.nowMicros()) / 1000 };
+  }
+}
+
+function isLimit(kept: Kept): kept is Kept<LimitRecord> {
+  return kept.record.kind === 'limit';
+}
+
+function isBlock(kept: Kept): kept is Kept<BlockRecord> {
+  return kept.record.kind === 'block';
+}

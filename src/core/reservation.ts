@@ -1,0 +1,103 @@
+import { DEFAULT_ALGORITHM } from './algorithm.js';
+import { arrivalMicros, arrivalRemainder, debtUnits, tickMicros } from './algorithms/token-bucket.js';
+import type { Charge } from './charge.js';
+import { describeValue, InvalidChargeError, misconfigured } from './errors.js';
+import type { Policy } from './policy.js';
+import { MAX_CAPACITY_UNITS } from './policy-checks.js';
+import type { StorageReply } from './storage.js';
+
+/** Tokens that were charged before they arrive. */
+export interface Reservation {
+  readonly charge: Charge;
+  /** What the storage said when it was charged. */
+  readonly reply: StorageReply;
+  /** When they arrive, by the clock of this process. */
+  readonly dueMicros: number;
+}
+
+/** A policy as a charge reads it that may be paid later: an empty bucket may owe what refills in the time of the wait. */
+interface ReservingPolicy extends Policy {
+  readonly plain: Policy;
+}
+
+/**
+ * The policy of the same buckets by which a charge is admitted up to `maxWaitMicros` before its tokens arrive. The state
+ * of a bucket is the instant at which it will be full, so a reservation is an ordinary charge that is allowed to move
+ * that instant farther: whoever comes next finds it moved and waits longer, here and everywhere.
+ *
+ * @param maxWaitMicros integer from 0 to {@link longestWaitMicros}. Where tokens arrive in steps, whole steps count.
+ */
+export function reserving(policy: Policy, maxWaitMicros: number): Policy {
+  const { intervalMicros } = policy;
+  const countedMicros = intervalMicros === 0 ? maxWaitMicros : maxWaitMicros - (maxWaitMicros % intervalMicros);
+  return Object.create(policy, {
+    plain: { value: policy },
+    capacityUnits: { value: policy.capacityUnits + countedMicros * policy.refillTokens, enumerable: true },
+  }) as ReservingPolicy;
+}
+
+/** The policy that {@link reserving} was given; any other is itself. */
+export function plainOf(policy: Policy): Policy {
+  return (policy as Partial<ReservingPolicy>).plain ?? policy;
+}
+
+/** The longest wait that can be counted exactly, in µs: years, but for limits of millions of tokens. */
+export function longestWaitMicros(policy: Policy): number {
+  return Math.floor((MAX_CAPACITY_UNITS - policy.capacityUnits) / policy.refillTokens);
+}
+
+/**
+ * The debt in units that a bucket still has of what a reply told of it, if it has not been charged since; 0: nothing is
+ * left of it.
+ */
+export function debtLeft(policy: Policy, { nowMicros, debtUnits: [debt] }: StorageReply, laterMicros: number): number {
+  if (debt === undefined) return 0;
+  const arrival = arrivalMicros(policy, tickMicros(policy, nowMicros), debt);
+  return debtUnits(policy, arrival, arrivalRemainder(policy, debt), tickMicros(policy, laterMicros));
+}
+
+const SLIDING: readonly string[] = ['sliding-window-log', 'sliding-window-counter'];
+
+/** @throws RateLimitConfigurationError for a policy whose tokens cannot be waited for. */
+export function checkReservable(policy: Policy): void {
+  const { name, algorithm = DEFAULT_ALGORITHM, capacity } = policy;
+  const where = `Waiting for policy ${describeValue(name)}`;
+  if (SLIDING.includes(algorithm)) {
+    misconfigured(
+      where,
+      `its algorithm is ${describeValue(algorithm)}, in which no token has a time at which it arrives`,
+      'use "token-bucket", "leaky-bucket" or "fixed-window" for what is waited for',
+    );
+  }
+  if (mostReservable(policy) < 1) {
+    misconfigured(
+      where,
+      `${stepTokens(policy)} tokens arrive at once where it holds ${capacity}`,
+      'make its steps shorter, or leave refillEverySeconds out',
+    );
+  }
+}
+
+/**
+ * @throws InvalidChargeError for a cost that can never be paid, or that would have to wait for a later step than the one
+ * in which the bucket has drained so far: it overflows in between, which the instant that is kept does not show, and
+ * more would be promised than arrives.
+ */
+export function checkReservableCost(policy: Policy, cost: number): void {
+  const most = mostReservable(policy);
+  if (cost <= most) return;
+  throw new InvalidChargeError(
+    `Policy "${policy.name}": nothing of cost ${cost} can be waited for; expected at most ${most}` +
+      (cost <= policy.capacity
+        ? `, because its tokens arrive ${stepTokens(policy)} at once. Let them arrive evenly, or in shorter steps.`
+        : ', the capacity.'),
+  );
+}
+
+function mostReservable(policy: Policy): number {
+  return policy.intervalMicros === 0 ? policy.capacity : policy.capacity - stepTokens(policy) + 1;
+}
+
+function stepTokens({ refillTokens, intervalMicros, refillMicros }: Policy): number {
+  return (refillTokens * intervalMicros) / refillMicros;
+}

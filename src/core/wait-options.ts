@@ -1,0 +1,39 @@
+import { describeValue, misconfigured } from './errors.js';
+import { checkOptions } from './options.js';
+import type { Policy } from './policy.js';
+import { longestWaitMicros } from './reservation.js';
+
+/** How somebody waits for tokens. */
+export interface WaitOptions {
+  /** Tokens to take. Integer ≥ 1. Default: 1. */
+  readonly cost?: number | undefined;
+  /** Ends the wait: it then fails with the signal's reason, and the tokens are those of whoever waits behind. */
+  readonly signal?: AbortSignal | undefined;
+  /** The longest wait in milliseconds, 0 or more. A longer one is refused at once. Default: as long as it takes. */
+  readonly maxWaitMs?: number | undefined;
+}
+
+export const WAIT_OPTIONS: readonly string[] = ['cost', 'signal', 'maxWaitMs'];
+
+/** The longest wait in integer microseconds. @throws RateLimitConfigurationError for options that cannot be meant. */
+export function checkedMaxWaitMicros(options: WaitOptions, policy: Policy, where: string): number {
+  checkOptions(options, WAIT_OPTIONS, where);
+  const { signal, maxWaitMs = Infinity } = options;
+  if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function') {
+    misconfigured(where, `signal is ${describeValue(signal)}`, 'pass an AbortSignal, or leave it out');
+  }
+  if (typeof maxWaitMs !== 'number' || !(maxWaitMs >= 0)) {
+    misconfigured(where, `maxWaitMs is ${describeValue(maxWaitMs)}`, 'write a number of milliseconds, 0 or more');
+  }
+  const longest = longestWaitMicros(policy);
+  if (maxWaitMs === Infinity) return longest;
+  const maxWaitMicros = Math.floor(maxWaitMs * 1000);
+  if (maxWaitMicros > longest) {
+    misconfigured(
+      where,
+      `maxWaitMs is ${maxWaitMs}, and with the numbers of policy "${policy.name}" at most ${Math.floor(longest / 1000)} can be counted exactly`,
+      'lower it, or leave it out to wait as long as it takes',
+    );
+  }
+  return maxWaitMicros;
+}

@@ -1,0 +1,48 @@
+import { Decision, PolicyDecision } from './decision.js';
+import { plainOf, type Reservation } from './reservation.js';
+import type { Waiter, WaitingLine } from './waiting-line.js';
+
+/** Somebody's place in a line, until the tokens are there, the wait is refused or its signal ends it. */
+export class WaitingPlace implements Waiter {
+  /** Where it is, once something has been reserved. */
+  line: WaitingLine | undefined;
+  isLeft = false;
+
+  constructor(
+    readonly cost: number,
+    private readonly signal: AbortSignal | undefined,
+    private readonly resolve: (decision: Decision) => void,
+    private readonly reject: (reason: unknown) => void,
+  ) {
+    signal?.addEventListener('abort', this.onAbort, { once: true });
+  }
+
+  go(reservation: Reservation): void {
+    this.leave();
+    this.resolve(decisionOf(reservation));
+  }
+
+  fail(error: unknown): void {
+    if (this.isLeft) return;
+    this.leave();
+    this.reject(error);
+  }
+
+  private leave(): void {
+    this.isLeft = true;
+    this.signal?.removeEventListener('abort', this.onAbort);
+  }
+
+  private readonly onAbort = (): void => {
+    this.fail(this.signal?.reason);
+    this.line?.leave(this);
+  };
+}
+
+/** Without receipts: others have been promised times that count on what was waited for. */
+function decisionOf({ charge, reply }: Reservation): Decision {
+  const { subject, cost } = charge;
+  const plain = { policy: plainOf(charge.policy), subject, cost };
+  const said = new PolicyDecision(plain, true, reply.debtUnits[0]!, reply.nowMicros, reply.unixMicros);
+  return new Decision(true, said, [], reply.madeInstead !== undefined);
+}
