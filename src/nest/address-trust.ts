@@ -23,7 +23,7 @@ export class AddressTrust {
   /** @throws RateLimitConfigurationError when the platform shows at start that it believes everybody. */
   checkAtStart({ guard, interceptor }: RoutePlan): void {
     for (const planned of [...guard, ...interceptor]) {
-      if (!planned.subject.usesAddress) continue;
+      if (planned.byAddress === undefined) continue;
       if (this.trust === 'unknown') this.trust = proxyTrust(this.adapterHost.httpAdapter);
       this.rejectUnlimited(planned);
     }
@@ -43,7 +43,7 @@ export class AddressTrust {
     if (trust !== 'unknown') this.trust = trust;
   }
 
-  private rejectUnlimited({ subject, where }: PlannedLimit): void {
-    if (this.trust === 'unlimited') throw unlimitedTrustError(subject, where);
+  private rejectUnlimited({ byAddress = '', where }: PlannedLimit): void {
+    if (this.trust === 'unlimited') throw unlimitedTrustError(byAddress, where);
   }
 }

@@ -8,7 +8,13 @@ import type { Subject } from './subjects/subject.js';
 export type CostFunction = (context: ExecutionContext) => MaybePromise<number>;
 
 /** Whether a request is let through without asking a limit, which then charges nothing. */
-export type SkipFunction = (context: ExecutionContext) => MaybePromise<boolean>;
+export interface SkipFunction {
+  (context: ExecutionContext): MaybePromise<boolean>;
+  /** Whether the client's address decides, so that it matters which proxies are trusted; `fromAddresses` says so. */
+  readonly usesAddress?: boolean | undefined;
+  /** As written in code, for messages. */
+  readonly description?: string | undefined;
+}
 
 /** How a request ended. */
 export interface RequestOutcome {

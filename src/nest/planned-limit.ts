@@ -24,6 +24,8 @@ export interface PlannedLimit {
   readonly settles: SettleRules | undefined;
   /** Where the limit is written, for messages. */
   readonly where: string;
+  /** Who of subject and rules goes by the client's address, for messages; undefined: none of them. */
+  readonly byAddress: string | undefined;
   /** The policy of a limit whose only question to a request is who it comes from; most limits are such. */
   readonly sole: Policy | undefined;
 }
@@ -37,10 +39,15 @@ export interface OpenCharges {
 const NOTHING: readonly Charge[] = [];
 
 /** With what follows from the rest. */
-export function plannedLimit(limit: Omit<PlannedLimit, 'sole'>): PlannedLimit {
+export function plannedLimit(limit: Omit<PlannedLimit, 'sole' | 'byAddress'>): PlannedLimit {
   const { policies, choose, cost, skipIf, settles } = limit;
   const asksNoMore = choose === undefined && skipIf === undefined && settles === undefined && typeof cost === 'number';
-  return { ...limit, sole: asksNoMore && policies.length === 1 ? policies[0] : undefined };
+  const byAddress = [limit.subject, skipIf].find((one) => one?.usesAddress === true);
+  return {
+    ...limit,
+    sole: asksNoMore && policies.length === 1 ? policies[0] : undefined,
+    byAddress: byAddress === undefined ? undefined : (byAddress.description ?? 'skipIf'),
+  };
 }
 
 /** What a request is charged for a limit: nothing where it is skipped or unlimited. */

@@ -25,14 +25,17 @@ export function checkedSettleRules(
 /** Both rules hold: whoever one of them lets through is let through. */
 export function either(one: SkipFunction | undefined, other: SkipFunction | undefined): SkipFunction | undefined {
   if (one === undefined || other === undefined) return one ?? other;
-  return (context) => whenKnown(one(context), (skips) => (skips ? true : other(context)));
+  // What is neither true nor false is handed on, to be refused.
+  const both: SkipFunction = (context) =>
+    whenKnown(one(context), (skips) => (skips === false ? other(context) : skips));
+  return Object.assign(both, addressUse([one, other].find(({ usesAddress }) => usesAddress === true)));
 }
 
 /** The same answer for all limits of a request to a handler. */
 export function oncePerRequest(skipIf: SkipFunction | undefined): SkipFunction | undefined {
   if (skipIf === undefined) return undefined;
   const answers = new WeakMap<object, { readonly handler: unknown; readonly skips: MaybePromise<boolean> }>();
-  return (context) => {
+  const once: SkipFunction = (context) => {
     const request = httpRequestOf(context);
     const handler = context.getHandler();
     const known = answers.get(request);
@@ -41,4 +44,10 @@ export function oncePerRequest(skipIf: SkipFunction | undefined): SkipFunction |
     answers.set(request, { handler, skips });
     return skips;
   };
+  return Object.assign(once, addressUse(skipIf));
+}
+
+/** What a rule made of others has to say of the client's address. */
+function addressUse(rule: SkipFunction | undefined): Pick<SkipFunction, 'usesAddress' | 'description'> {
+  return rule?.usesAddress === true ? { usesAddress: true, description: rule.description } : {};
 }

@@ -109,7 +109,7 @@ export class RouteCharger {
   }
 
   private checkAddress(limit: PlannedLimit, context: ExecutionContext): void {
-    if (limit.subject.usesAddress) this.addressTrust.check(httpRequestOf(context), limit);
+    if (limit.byAddress !== undefined) this.addressTrust.check(httpRequestOf(context), limit);
   }
 }
 

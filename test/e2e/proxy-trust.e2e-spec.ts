@@ -32,7 +32,7 @@ describe.each(PLATFORMS)('Trust in proxies on %s', (platform) => {
   it.each([true, WHOLE_INTERNET])('must not be unlimited where addresses are limited: %p', async (trust) => {
     const error = await startError({ platform, trust, ...limited() });
     expect(error).toBeInstanceOf(RateLimitConfigurationError);
-    expect(error.message).toContain("ip() limits the client's address, but the application trusts every proxy");
+    expect(error.message).toContain("ip() goes by the client's address, but the application trusts every proxy");
     expect(error.message).toContain('ip({ trustAnyProxy: true })');
   });
 

@@ -7,8 +7,8 @@ const IPV4_AND_PORT = /^([\d.]+):\d{1,5}$/;
 const BRACKETED = /^\[([^[\]]*:[^[\]]*)\](?::\d{1,5})?$/;
 const ZONE = /%.*$/;
 
-/** Eight groups of 16 bits. */
-type Groups = readonly number[];
+/** Groups of 16 bits: two of IPv4, eight of IPv6. */
+export type Groups = readonly number[];
 
 /**
  * The block of addresses that counts as one client, in one spelling: an IPv4 address as it is, IPv6 addresses by their
@@ -21,7 +21,18 @@ export function addressBlock(text: string, ipv6Prefix: number): string | undefin
   const address = withoutPort(text);
   const version = isIP(address);
   if (version === 4) return address;
-  return version === 6 ? ipv6Block(groupsOf(address), ipv6Prefix) : undefined;
+  return version === 6 ? ipv6Block(ipv6Groups(address), ipv6Prefix) : undefined;
+}
+
+/** The bits of an address, without its port and zone; of IPv4 also where it is mapped into IPv6. As strict as above. */
+export function addressGroups(text: string): Groups | undefined {
+  if (text.length > MAX_LENGTH) return undefined;
+  const address = withoutPort(text);
+  const version = isIP(address);
+  if (version === 4) return ipv4Groups(address);
+  if (version !== 6) return undefined;
+  const groups = ipv6Groups(address);
+  return isMapped(groups) ? groups.slice(6) : groups;
 }
 
 function withoutPort(text: string): string {
@@ -30,23 +41,27 @@ function withoutPort(text: string): string {
 }
 
 /** A dotted end is spelled in hexadecimal first, because the parser would take `::203.0.113.7` for a mapped address. */
-function groupsOf(ipv6: string): Groups {
+function ipv6Groups(ipv6: string): Groups {
   const endAt = ipv6.lastIndexOf(':') + 1;
   const end = ipv6.slice(endAt);
   if (!end.includes('.')) return ipaddr.IPv6.parse(ipv6).parts;
-  const [a = 0, b = 0, c = 0, d = 0] = end.split('.').map(Number);
-  const hexadecimal = `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
+  const hexadecimal = ipv4Groups(end)
+    .map((group) => group.toString(16))
+    .join(':');
   return ipaddr.IPv6.parse(ipv6.slice(0, endAt) + hexadecimal).parts;
+}
+
+function ipv4Groups(ipv4: string): Groups {
+  const [a = 0, b = 0, c = 0, d = 0] = ipv4.split('.').map(Number);
+  return [(a << 8) | b, (c << 8) | d];
 }
 
 function ipv6Block(groups: Groups, prefix: number): string {
   if (isMapped(groups) || isNat64(groups)) {
-    const [high = 0, low = 0] = groups.slice(6);
-    return `${high >> 8}.${high & 0xff}.${low >> 8}.${low & 0xff}`;
+    return addressText(groups.slice(6));
   }
-  if (isLoopback(groups) || isLinkLocal(groups)) return rfc5952(groups);
-  const block = groups.map((group, i) => group & prefixMask(prefix - 16 * i));
-  return `${rfc5952(block)}/${prefix}`;
+  if (isLoopback(groups) || isLinkLocal(groups)) return addressText(groups);
+  return `${addressText(networkOf(groups, prefix))}/${prefix}`;
 }
 
 /** ::ffff:0:0/96 */
@@ -73,12 +88,19 @@ function areZero(groups: Groups, from: number, to: number): boolean {
   return groups.slice(from, to).every((group) => group === 0);
 }
 
+/** The address with all bits behind the prefix cleared. */
+export function networkOf(groups: Groups, prefix: number): Groups {
+  return groups.map((group, i) => group & prefixMask(prefix - 16 * i));
+}
+
 /** The mask of a group of which so many leading bits belong to the prefix. */
-function prefixMask(bits: number): number {
+export function prefixMask(bits: number): number {
   if (bits <= 0) return 0;
   return bits >= 16 ? 0xffff : (0xffff << (16 - bits)) & 0xffff;
 }
 
-function rfc5952(groups: Groups): string {
-  return new ipaddr.IPv6([...groups]).toRFC5952String();
+/** In the one spelling that messages and subjects use (RFC 5952). */
+export function addressText(groups: Groups): string {
+  if (groups.length === 8) return new ipaddr.IPv6([...groups]).toRFC5952String();
+  return groups.map((group) => `${group >> 8}.${group & 0xff}`).join('.');
 }

@@ -192,9 +192,9 @@ describe('ForwardedHeaderWatch', () => {
 
 describe('unlimitedTrustError', () => {
   it('names the limit, the setting, the remedy and the way out', () => {
-    const error = unlimitedTrustError(ip(), '@RateLimit on ReportsController.list');
+    const error = unlimitedTrustError(ip().description, '@RateLimit on ReportsController.list');
     expect(error).toBeInstanceOf(RateLimitConfigurationError);
-    expect(error.message).toMatch(/^@RateLimit on ReportsController\.list: ip\(\) limits the client's address, but/);
+    expect(error.message).toMatch(/^@RateLimit on ReportsController\.list: ip\(\) goes by the client's address, but/);
     expect(error.message).toContain('trusts every proxy');
     expect(error.message).toContain("app.set('trust proxy', 'loopback, 10.0.0.0/8')");
     expect(error.message).toContain("new FastifyAdapter({ trustProxy: ['127.0.0.1', '10.0.0.0/8'] })");

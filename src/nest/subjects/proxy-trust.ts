@@ -1,6 +1,6 @@
 import { RateLimitConfigurationError } from '../../core/errors.js';
 import { addressFoundIn, type PlatformAdapter, proxySetting, requestPrototype } from './platform-request.js';
-import type { HttpRequest, SubjectResolver } from './subject.js';
+import type { HttpRequest } from './subject.js';
 
 /**
  * Whose X-Forwarded-For the platform believes: everybody's, that of some peers (a list or a number of hops), nobody's,
@@ -36,13 +36,13 @@ export function trustOf(request: HttpRequest): ProxyTrust {
   return trustByTrying(Object.getPrototypeOf(request));
 }
 
-/** What to throw when the platform believes every peer and a limit goes by address. */
-export function unlimitedTrustError(subject: SubjectResolver, place: string): RateLimitConfigurationError {
+/** What to throw when the platform believes every peer and a limit, or who is free of it, goes by address. */
+export function unlimitedTrustError(description: string, place: string): RateLimitConfigurationError {
   return new RateLimitConfigurationError(
-    `${place}: ${subject.description} limits the client's address, but the application trusts every proxy (trust is unlimited), ` +
-      'so whoever writes X-Forwarded-For chooses an address and with it a new bucket. ' +
+    `${place}: ${description} goes by the client's address, but the application trusts every proxy (trust is unlimited), ` +
+      'so whoever writes X-Forwarded-For chooses an address and with it a new bucket, or none. ' +
       `Remedy: trust only your own proxies (${TRUST_SETTINGS}). If every request comes through a proxy that overwrites ` +
-      'X-Forwarded-For, say so: ip({ trustAnyProxy: true }).',
+      'X-Forwarded-For, say so: ip({ trustAnyProxy: true }), fromAddresses([…], { trustAnyProxy: true }).',
   );
 }
 
