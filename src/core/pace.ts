@@ -61,7 +61,8 @@ export class Pace {
   private punctual(policy: Policy, cost: number, dueMicros: number, localMicros: number): number {
     const spare = Math.floor((policy.capacityUnits - costUnits(policy, cost)) / policy.refillTokens);
     const heldUntil = this.arrival - this.offsetMicros - spare;
-    return Math.min(localMicros, Math.max(dueMicros, heldUntil, localMicros - USUAL_LATENESS_MICROS));
+    const readyMicros = Math.min(localMicros, Math.max(dueMicros, heldUntil));
+    return localMicros - readyMicros <= USUAL_LATENESS_MICROS ? readyMicros : localMicros;
   }
 
   private debtWith(policy: Policy, cost: number, nowMicros: number): number {

@@ -52,7 +52,7 @@ export class RateLimiter {
     policies: Iterable<Policy> = [],
     { overrides = false }: RateLimiterOptions = {},
   ) {
-    this.overrides = overrides ? overridesOf(storage) : undefined;
+    this.overrides = overrides ? overridesOf(storage, 'new RateLimiter overrides') : undefined;
     for (const policy of policies) {
       if (this.policiesByName.has(policy.name)) {
         misconfigured(

@@ -1,4 +1,3 @@
-import { DEFAULT_ALGORITHM } from './algorithm.js';
 import { arrivalMicros, arrivalRemainder, debtUnits, tickMicros } from './algorithms/token-bucket.js';
 import type { Charge } from './charge.js';
 import { describeValue, InvalidChargeError, misconfigured } from './errors.js';
@@ -18,6 +17,7 @@ export interface Reservation {
 /** A policy as a charge reads it that may be paid later: an empty bucket may owe what refills in the time of the wait. */
 interface ReservingPolicy extends Policy {
   readonly plain: Policy;
+  readonly maxWaitMicros: number;
 }
 
 /**
@@ -32,6 +32,7 @@ export function reserving(policy: Policy, maxWaitMicros: number): Policy {
   const countedMicros = intervalMicros === 0 ? maxWaitMicros : maxWaitMicros - (maxWaitMicros % intervalMicros);
   return Object.create(policy, {
     plain: { value: policy },
+    maxWaitMicros: { value: maxWaitMicros },
     capacityUnits: { value: policy.capacityUnits + countedMicros * policy.refillTokens, enumerable: true },
   }) as ReservingPolicy;
 }
@@ -39,6 +40,12 @@ export function reserving(policy: Policy, maxWaitMicros: number): Policy {
 /** The policy that {@link reserving} was given; any other is itself. */
 export function plainOf(policy: Policy): Policy {
   return (policy as Partial<ReservingPolicy>).plain ?? policy;
+}
+
+/** `other` as charges read it that may wait as long as those of `policy`, if that is one which {@link reserving} made. */
+export function reservingAs(policy: Policy, other: Policy): Policy {
+  const { maxWaitMicros } = policy as Partial<ReservingPolicy>;
+  return maxWaitMicros === undefined ? other : reserving(other, Math.min(maxWaitMicros, longestWaitMicros(other)));
 }
 
 /** The longest wait that can be counted exactly, in µs: years, but for limits of millions of tokens. */
@@ -59,9 +66,8 @@ export function debtLeft(policy: Policy, { nowMicros, debtUnits: [debt] }: Stora
 const SLIDING: readonly string[] = ['sliding-window-log', 'sliding-window-counter'];
 
 /** @throws RateLimitConfigurationError for a policy whose tokens cannot be waited for. */
-export function checkReservable(policy: Policy): void {
-  const { name, algorithm = DEFAULT_ALGORITHM, capacity } = policy;
-  const where = `Waiting for policy ${describeValue(name)}`;
+export function checkReservable(policy: Policy, where = `Waiting for policy ${describeValue(policy.name)}`): void {
+  const { algorithm, capacity } = policy;
   if (SLIDING.includes(algorithm)) {
     misconfigured(
       where,

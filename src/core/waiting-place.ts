@@ -1,3 +1,4 @@
+import { onAbort } from './abort.js';
 import { Decision, PolicyDecision } from './decision.js';
 import { plainOf, type Reservation } from './reservation.js';
 import type { Waiter, WaitingLine } from './waiting-line.js';
@@ -7,14 +8,19 @@ export class WaitingPlace implements Waiter {
   /** Where it is, once something has been reserved. */
   line: WaitingLine | undefined;
   isLeft = false;
+  private readonly unwatch: (() => void) | undefined;
 
   constructor(
     readonly cost: number,
-    private readonly signal: AbortSignal | undefined,
+    signal: AbortSignal | undefined,
     private readonly resolve: (decision: Decision) => void,
     private readonly reject: (reason: unknown) => void,
   ) {
-    signal?.addEventListener('abort', this.onAbort, { once: true });
+    if (signal === undefined) return;
+    this.unwatch = onAbort(signal, () => {
+      this.fail(signal.reason);
+      this.line?.leave(this);
+    });
   }
 
   go(reservation: Reservation): void {
@@ -30,13 +36,8 @@ export class WaitingPlace implements Waiter {
 
   private leave(): void {
     this.isLeft = true;
-    this.signal?.removeEventListener('abort', this.onAbort);
+    this.unwatch?.();
   }
-
-  private readonly onAbort = (): void => {
-    this.fail(this.signal?.reason);
-    this.line?.leave(this);
-  };
 }
 
 /** Without receipts: others have been promised times that count on what was waited for. */

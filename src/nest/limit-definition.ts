@@ -50,6 +50,13 @@ export interface LimitOptions extends SettleRules {
   readonly cost?: number | CostFunction;
   /** Lifts the limit from the requests for which it answers `true`. Asked before authentication where the subject is known then. */
   readonly skipIf?: SkipFunction;
+  /**
+   * What happens to a request that finds no tokens: it is refused (`'deny'`), or it waits for them, first come, first served
+   * (`'wait'`), and is refused only when the line is longer than `maxWaitMs`. Default: `'deny'`.
+   */
+  readonly onExceeded?: 'deny' | 'wait';
+  /** The longest that a request waits, in milliseconds, more than 0. Needed with `onExceeded: 'wait'`, and only there. */
+  readonly maxWaitMs?: number;
   /** What a client is told that this limit refuses, in front of how long to wait. Default: `Rate limit exceeded.` */
   readonly message?: string;
   /** Shares one bucket between all limits of this id, wherever they are declared. They must agree in name and numbers. */
@@ -123,6 +130,8 @@ export const LIMIT_OPTION_KEYS: readonly string[] = [
   'refundIf',
   'settle',
   'maxDebt',
+  'onExceeded',
+  'maxWaitMs',
   'message',
   'id',
   'algorithm',

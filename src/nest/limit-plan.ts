@@ -19,6 +19,7 @@ import {
   policiesOf,
   type PolicyChoice,
 } from './limit-policies.js';
+import { checkedWait, checkQueue } from './queue-checks.js';
 import { checkedFunction, checkedSettleRules, either } from './request-functions.js';
 import { type PlannedLimit, plannedLimit } from './planned-limit.js';
 import type { ResolvedRateLimitOptions } from './rate-limit.options.js';
@@ -37,13 +38,15 @@ export function planLimit(
     skipIf,
     refundIf,
     settle,
+    onExceeded,
+    maxWaitMs,
     id: _id,
     name,
     ...numbers
   } = copyOptions<object>(definition, LIMIT_KEYS) as Untyped;
   const common = { ...commonOf(numbers), name: name ?? DEFAULT_POLICY_NAME, place } as CommonDefinition;
   const { policies, choose } = policiesWritten(numbers, common, where);
-  return plannedLimit({
+  const limit = plannedLimit({
     name: common.name,
     policies,
     choose,
@@ -51,8 +54,11 @@ export function planLimit(
     cost: cost === undefined ? 1 : checkedCost(cost, policies, where),
     skipIf: either(skipAll, checkedFunction(skipIf as SkipFunction | undefined, 'skipIf', where)),
     settles: checkedSettleRules({ refundIf, settle }, where),
+    maxWaitMs: checkedWait(onExceeded, maxWaitMs, where),
     where,
   });
+  if (limit.maxWaitMs !== undefined) checkQueue(limit);
+  return limit;
 }
 
 type Untyped = Readonly<Record<string, unknown>>;

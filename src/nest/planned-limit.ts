@@ -22,6 +22,8 @@ export interface PlannedLimit {
   readonly skipIf: SkipFunction | undefined;
   /** Set where the outcome of a request decides what it costs. */
   readonly settles: SettleRules | undefined;
+  /** How long a request may wait for its tokens; undefined: it does not. */
+  readonly maxWaitMs: number | undefined;
   /** Where the limit is written, for messages. */
   readonly where: string;
   /** Who of subject and rules goes by the client's address, for messages; undefined: none of them. */
@@ -40,8 +42,9 @@ const NOTHING: readonly Charge[] = [];
 
 /** With what follows from the rest. */
 export function plannedLimit(limit: Omit<PlannedLimit, 'sole' | 'byAddress'>): PlannedLimit {
-  const { policies, choose, cost, skipIf, settles } = limit;
-  const asksNoMore = choose === undefined && skipIf === undefined && settles === undefined && typeof cost === 'number';
+  const { policies, choose, cost, skipIf, settles, maxWaitMs } = limit;
+  const asksNoMore =
+    typeof cost === 'number' && [choose, skipIf, settles, maxWaitMs].every((rule) => rule === undefined);
   const byAddress = [limit.subject, skipIf].find((one) => one?.usesAddress === true);
   return {
     ...limit,

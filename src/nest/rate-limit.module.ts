@@ -12,7 +12,9 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { misconfigured, RateLimitConfigurationError } from '../core/errors.js';
-import { RateLimiter } from '../core/rate-limiter.js';
+import { overridesOf } from '../core/overrides/overrides.js';
+import { RateLimitOverrides } from '../core/overrides/rate-limit-overrides.js';
+import { RateLimiter, type RateLimiterOptions } from '../core/rate-limiter.js';
 import { RateLimitStorage } from '../core/storage.js';
 import { MemoryStorage } from '../storage/memory/memory.storage.js';
 import { OutageStorage } from '../storage/outage/outage.storage.js';
@@ -23,6 +25,7 @@ import { NamedLimitersModule } from './named-limiters.module.js';
 import { PolicyLimiters } from './policy-limiters.js';
 import { PolicyTable } from './observing/policy-table.js';
 import { RouteObserver } from './observing/route-observer.js';
+import { makeOverrides } from './overrides-option.js';
 import { PolicyRegistry } from './policy-registry.js';
 import { ProblemFilter } from './problem.filter.js';
 import { asyncProviders, type RateLimitModuleAsyncOptions } from './rate-limit.async-options.js';
@@ -37,6 +40,7 @@ import {
 } from './rate-limit.options.js';
 import { RouteCharger } from './route-charger.js';
 import { RoutePlans } from './route-plan.js';
+import { RouteQueue } from './route-queue.js';
 import { ScopeCheck } from './scope-check.js';
 import { Settlement } from './settlement.js';
 import { StartCheck } from './start-check.js';
@@ -51,8 +55,13 @@ const PROVIDERS: Provider[] = [
   {
     provide: RateLimiter,
     useFactory: (storage: RateLimitStorage, registry: PolicyRegistry, options: ResolvedRateLimitOptions) =>
-      new RateLimiter(withOutages(storage, options), registry.sharedPolicies),
+      new RateLimiter(withOutages(storage, options), registry.sharedPolicies, withOverrides(storage, options)),
     inject: [RateLimitStorage, PolicyRegistry, RATE_LIMIT_OPTIONS],
+  },
+  {
+    provide: RateLimitOverrides,
+    useFactory: (limiter: RateLimiter, { overrides }: ResolvedRateLimitOptions) => makeOverrides(limiter, overrides),
+    inject: [RateLimiter, RATE_LIMIT_OPTIONS],
   },
   PolicyRegistry,
   PolicyLimiters,
@@ -61,6 +70,7 @@ const PROVIDERS: Provider[] = [
   AddressTrust,
   HttpAnswer,
   RouteObserver,
+  RouteQueue,
   RouteCharger,
   Settlement,
   RateLimitGuard,
@@ -83,6 +93,7 @@ export class RateLimitModule implements OnModuleInit, OnApplicationShutdown {
     @Optional() @Inject(StartCheck) private readonly startCheck: StartCheck | undefined,
     @Optional() @Inject(RateLimiter) private readonly limiter: RateLimiter | undefined,
     @Optional() @Inject(PolicyLimiters) private readonly policyLimiters: PolicyLimiters | undefined,
+    @Optional() @Inject(RateLimitOverrides) private readonly overrides: RateLimitOverrides | undefined,
     @Inject(HttpAdapterHost) host: HttpAdapterHost,
   ) {
     if (host.listening) throw loadedTooLate();
@@ -121,6 +132,7 @@ export class RateLimitModule implements OnModuleInit, OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     // While what they give back can still be told to the storage.
     this.policyLimiters?.close();
+    this.overrides?.close();
     const { opening } = this;
     this.opening = undefined;
     const opened = await opening?.then(
@@ -132,6 +144,7 @@ export class RateLimitModule implements OnModuleInit, OnApplicationShutdown {
 
   private async open(): Promise<void> {
     await this.limiter?.storage.open();
+    await this.overrides?.open();
   }
 }
 
@@ -139,6 +152,12 @@ export class RateLimitModule implements OnModuleInit, OnApplicationShutdown {
 function withOutages(storage: RateLimitStorage, { onStorageFailure, instances }: ResolvedRateLimitOptions) {
   if (storage instanceof MemoryStorage) return storage;
   return new OutageStorage(storage, { onStorageFailure, instances: instances ?? 1 });
+}
+
+/** @throws RateLimitConfigurationError for a storage that does not keep them */
+function withOverrides(storage: RateLimitStorage, { overrides, where }: ResolvedRateLimitOptions): RateLimiterOptions {
+  if (overrides !== undefined) overridesOf(storage, `${where} overrides`);
+  return { overrides: overrides !== undefined };
 }
 
 function loadedTooLate(): RateLimitConfigurationError {
@@ -158,11 +177,13 @@ function dynamicModule(options: Provider[], imports: ModuleMetadata['imports'] =
       RATE_LIMIT_OPTIONS,
       RateLimitStorage,
       RateLimiter,
+      RateLimitOverrides,
       PolicyLimiters,
       RoutePlans,
       HttpAnswer,
       RouteObserver,
       RouteCharger,
+      RouteQueue,
       Settlement,
       RateLimitGuard,
       RateLimitInterceptor,

@@ -4,6 +4,7 @@ import { checkedFailureMode } from '../core/policy-checks.js';
 import type { Decision } from '../core/decision.js';
 import { describeValue, misconfigured } from '../core/errors.js';
 import { checkOptions } from '../core/options.js';
+import type { OverridesOptions } from '../core/overrides/overrides-options.js';
 import { RateLimitStorage } from '../core/storage.js';
 import { type HeadersOptions, type ResolvedHeadersOptions, resolveHeadersOptions } from './headers/headers.options.js';
 import type {
@@ -13,6 +14,7 @@ import type {
   SharedPolicyDefinition,
   SkipFunction,
 } from './limit-definition.js';
+import { resolveOverrides } from './overrides-option.js';
 import { checkedFunction, oncePerRequest } from './request-functions.js';
 import {
   type ObservingOptions,
@@ -51,6 +53,11 @@ export interface RateLimitModuleOptions extends WrittenObservingOptions {
    * storage is away. Integer from 1 to 1 000 000. Default: unknown, so each gives out the whole limit.
    */
   readonly instances?: number | undefined;
+  /**
+   * Whether limits can be changed and subjects blocked while the application runs, by `RateLimitOverrides`; with
+   * `refreshSeconds`, how often this instance asks what others have changed. Default: `false`.
+   */
+  readonly overrides?: boolean | OverridesOptions | undefined;
   /** The header fields of limited answers. */
   readonly headers?: HeadersOptions | undefined;
   /** The body of a refusal. Default: `'nest'`. */
@@ -73,6 +80,7 @@ export interface ResolvedRateLimitOptions {
   readonly skipIf: SkipFunction | undefined;
   readonly onStorageFailure: StorageFailureMode;
   readonly instances: number | undefined;
+  readonly overrides: OverridesOptions | undefined;
   readonly headers: ResolvedHeadersOptions;
   readonly body: RefusalBody;
   readonly observing: ObservingOptions;
@@ -92,6 +100,7 @@ const KNOWN: readonly string[] = [
   'skipIf',
   'onStorageFailure',
   'instances',
+  'overrides',
   'headers',
   'body',
   'hooks',
@@ -142,6 +151,7 @@ export function resolveOptions(options: RateLimitModuleOptions, where: string): 
     skipIf: oncePerRequest(checkedFunction(options.skipIf, 'skipIf', where)),
     onStorageFailure,
     instances,
+    overrides: resolveOverrides(options.overrides, where),
     headers: resolveHeadersOptions(options.headers, `${where} headers`),
     body,
     observing: resolveObservingOptions(options, where),

@@ -10,14 +10,18 @@ const PROBLEM_TYPES = 'https://iana.org/assignments/http-problem-types#';
 /** Media type of the problem documents of RFC 9457. */
 export const PROBLEM_JSON = 'application/problem+json';
 
+/** What a limit says of itself does not hold here. */
+const BLOCKED = 'This client is blocked.';
+const EXCEEDED_PROBLEM = { type: `${PROBLEM_TYPES}quota-exceeded`, title: 'Quota Exceeded' };
+const BLOCKED_PROBLEM = { type: `${PROBLEM_TYPES}abnormal-usage-detected`, title: 'Abnormal Usage Detected' };
+
 /** The body of a 429. The problem document has `status` and no `statusCode`: Nest's Express adapter would reset its media type. */
 export function exceededBody(kind: RefusalBody, decision: Decision, context: ExecutionContext): Body {
   if (typeof kind === 'function') return kind(decision, context);
   const detail = explain(decision);
   if (kind === 'nest') return { statusCode: 429, message: detail, error: 'Too Many Requests' };
   return {
-    type: `${PROBLEM_TYPES}quota-exceeded`,
-    title: 'Quota Exceeded',
+    ...(decision.isBlocked ? BLOCKED_PROBLEM : EXCEEDED_PROBLEM),
     status: 429,
     detail,
     'violated-policies': violatedPolicies(decision),
@@ -40,10 +44,15 @@ export function unavailableBody(kind: RefusalBody, policies: readonly string[]):
 /** In the words of the limit that binds: with several, that is the one with the longest wait. */
 function explain(decision: Decision): string {
   const seconds = retryAfterSeconds(decision);
+  if (decision.isBlocked) return seconds === undefined ? BLOCKED : `${BLOCKED} ${retryIn(seconds)}`;
   const reason = asSentence(decision.mostRestrictive.policy.message ?? 'Rate limit exceeded.');
   return seconds === undefined
     ? `${reason} This request costs more than the limit ever allows.`
-    : `${reason} Retry in ${seconds} second${seconds === 1 ? '' : 's'}.`;
+    : `${reason} ${retryIn(seconds)}`;
+}
+
+function retryIn(seconds: number): string {
+  return `Retry in ${seconds} second${seconds === 1 ? '' : 's'}.`;
 }
 
 function asSentence(text: string): string {

@@ -27,7 +27,7 @@ export function either(one: SkipFunction | undefined, other: SkipFunction | unde
   if (one === undefined || other === undefined) return one ?? other;
   // What is neither true nor false is handed on, to be refused.
   const both: SkipFunction = (context) =>
-    whenKnown(one(context), (skips) => (skips === false ? other(context) : skips));
+    whenKnown(one(context), (skips: unknown) => (skips === false ? other(context) : (skips as boolean)));
   return Object.assign(both, addressUse([one, other].find(({ usesAddress }) => usesAddress === true)));
 }
 

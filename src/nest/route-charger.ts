@@ -1,6 +1,6 @@
 import { type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import type { Charge } from '../core/charge.js';
-import type { Decision, Receipt } from '../core/decision.js';
+import { type Decision, type Receipt, together } from '../core/decision.js';
 import { isStorageFailure } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';
 import { RateLimiter } from '../core/rate-limiter.js';
@@ -9,6 +9,7 @@ import { AddressTrust } from './address-trust.js';
 import { mapHeard, whenAllKnown } from './maybe-promise.js';
 import { RouteObserver } from './observing/route-observer.js';
 import { chargesOf, type OpenCharges, type PlannedLimit } from './planned-limit.js';
+import { RouteQueue } from './route-queue.js';
 import { resolveSubject } from './subjects/subject.js';
 import { HttpAnswer } from './transports/http-answer.js';
 import { httpRequestOf } from './transports/http-request.js';
@@ -18,6 +19,7 @@ import { httpRequestOf } from './transports/http-request.js';
 export class RouteCharger {
   constructor(
     @Inject(RateLimiter) private readonly limiter: RateLimiter,
+    @Inject(RouteQueue) private readonly queue: RouteQueue,
     @Inject(HttpAnswer) private readonly answer: HttpAnswer,
     @Inject(AddressTrust) private readonly addressTrust: AddressTrust,
     @Inject(RouteObserver) private readonly observer: RouteObserver,
@@ -33,6 +35,7 @@ export class RouteCharger {
     context: ExecutionContext,
     open?: OpenCharges[],
   ): MaybePromise<Decision | undefined> {
+    if (planned.some(waits)) return this.chargeThenWait(planned, planned.filter(waits), context, open);
     let charges: MaybePromise<Charge | readonly Charge[]> | undefined;
     let decision: MaybePromise<Decision | undefined>;
     try {
@@ -42,6 +45,33 @@ export class RouteCharger {
       throw this.failure(error, charges, planned, context);
     }
     return decision instanceof Promise ? this.heard(decision, charges, planned, context) : decision;
+  }
+
+  /**
+   * What is refused must not have waited, and who waits has paid for the rest: that is given back if the line is too long.
+   */
+  private async chargeThenWait(
+    planned: readonly PlannedLimit[],
+    queued: readonly PlannedLimit[],
+    context: ExecutionContext,
+    open: OpenCharges[] | undefined,
+  ): Promise<Decision | undefined> {
+    const atOnce = planned.filter((limit) => !queued.includes(limit));
+    let decision = atOnce.length === 0 ? undefined : await this.charge(atOnce, context, open);
+    try {
+      for (const limit of queued) {
+        if (decision?.allowed === false) break;
+        this.checkAddress(limit, context);
+        const waited = await this.queue.wait(limit, context);
+        const earlier = decision;
+        if (waited !== undefined) decision = earlier === undefined ? waited : together(earlier, waited);
+        if (waited?.allowed === false) await this.giveBack(earlier?.receipts ?? []);
+      }
+    } catch (error) {
+      await this.giveBack(decision?.receipts ?? []);
+      throw this.failure(error, undefined, queued, context);
+    }
+    return decision;
   }
 
   // Apart, because a closure beside the synchronous path would cost every request its context.
@@ -111,6 +141,10 @@ export class RouteCharger {
   private checkAddress(limit: PlannedLimit, context: ExecutionContext): void {
     if (limit.byAddress !== undefined) this.addressTrust.check(httpRequestOf(context), limit);
   }
+}
+
+function waits({ maxWaitMs }: PlannedLimit): boolean {
+  return maxWaitMs !== undefined;
 }
 
 async function lateCharge(policy: Policy, who: Promise<string>, cost: number): Promise<Charge> {

@@ -1,5 +1,5 @@
 import { Policy } from '../policy.js';
-import { tokensUp, worthMicros } from './sliding-window.js';
+import { worthMicros } from './sliding-window.js';
 
 const counter = (capacity: number, perSeconds: number) =>
   new Policy({ capacity, perSeconds, algorithm: 'sliding-window-counter' });
@@ -25,8 +25,4 @@ it('exactly, also where the product passes 2^53', () => {
       expect(worthMicros(policy, units)).toBe(Number(exact));
     }
   }
-});
-
-it('a part of a token is a token', () => {
-  expect([1, 60_000_000, 60_000_001].map((units) => tokensUp(counter(7, 60), units))).toEqual([1, 1, 2]);
 });

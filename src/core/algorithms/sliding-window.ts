@@ -27,8 +27,3 @@ export function worthMicros({ capacity, windowMicros, tokenUnits }: Policy, unit
     Math.ceil((rest * restPerUnit) / capacity)
   );
 }
-
-/** Whole tokens that hold so many units, rounded up. */
-export function tokensUp({ tokenUnits }: Policy, units: number): number {
-  return Math.ceil(units / tokenUnits);
-}

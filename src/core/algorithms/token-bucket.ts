@@ -12,7 +12,7 @@
 import type { Policy } from '../policy.js';
 
 /** More than a bucket can owe to any policy; below it debt is exact, and with a cost on top still below 2^53. */
-const MAX_DEBT_UNITS = 2 ** 52;
+export const MAX_DEBT_UNITS = 2 ** 52;
 
 /** The instant at which tokens last arrived: now, or the start of the current interval. */
 export function tickMicros(policy: Policy, nowMicros: number): number {

@@ -1,4 +1,3 @@
-import { isStorageFailure } from '../errors.js';
 import type { Timers } from '../timers.js';
 import { OverrideIndex } from './override-index.js';
 import { OVERRIDE_GRACE_MICROS } from './override-store.js';
@@ -23,6 +22,7 @@ export class OverrideReader {
   private readAllAtMicros = -Infinity;
   private latest: Promise<unknown> = Promise.resolve();
   private isOpen = false;
+  private isFailing = false;
   private stopTimer: (() => void) | undefined;
   private warned = new Set<string>();
 
@@ -54,9 +54,10 @@ export class OverrideReader {
   private readonly poll = async (): Promise<void> => {
     try {
       await this.refresh();
+      this.isFailing = false;
     } catch (error) {
-      // The storage itself tells when it is away.
-      if (!isStorageFailure(error)) this.warn(`The overrides cannot be read: ${String(error)}`);
+      if (!this.isFailing) this.surroundings.warn(failureMessage(error));
+      this.isFailing = true;
     }
     const { timers, refreshMs } = this.surroundings;
     if (this.isOpen) this.stopTimer = timers.after(refreshMs, () => void this.poll(), false);
@@ -87,12 +88,11 @@ export class OverrideReader {
 
   private async readAfter(after: number, index: OverrideIndex) {
     const { store } = this.overrides;
-    for (let version = after; ; ) {
-      const changes = await store.read(version);
-      for (const entry of changes.entries) index.put(entry);
-      const isLast = changes.entries.length === 0 || changes.version >= changes.latestVersion;
-      version = changes.version;
-      if (isLast) return { version, latestVersion: changes.latestVersion };
+    for (let before = after; ;) {
+      const { entries, version, latestVersion } = await store.read(before);
+      for (const entry of entries) index.put(entry);
+      if (version >= latestVersion || version <= before) return { version, latestVersion };
+      before = version;
     }
   }
 
@@ -102,4 +102,9 @@ export class OverrideReader {
     this.warned.add(message);
     this.surroundings.warn(message);
   };
+}
+
+function failureMessage(error: unknown): string {
+  const reason = error instanceof Error ? error.message : String(error);
+  return `What was changed at run time cannot be read; until it can, what was read before stays in force. ${reason}`;
 }

@@ -49,7 +49,13 @@ function toRecord({ kind, policy, subject, numbers, reason }: Readonly<Record<st
   if (kind === 'block') return isText(subject) ? ({ kind, subject, ...beside } as const) : undefined;
   if (kind !== 'limit' || !isText(policy) || typeof numbers !== 'object' || numbers === null) return undefined;
   if (subject !== undefined && !isText(subject)) return undefined;
-  return { kind, policy, ...(subject === undefined ? {} : { subject }), numbers: numbersOf(numbers), ...beside } as const;
+  return {
+    kind,
+    policy,
+    ...(subject === undefined ? {} : { subject }),
+    numbers: numbersOf(numbers),
+    ...beside,
+  } as const;
 }
 
 function parse(text: string): Readonly<Record<string, unknown>> | undefined {

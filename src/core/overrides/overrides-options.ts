@@ -1,5 +1,6 @@
 import { describeValue, misconfigured } from '../errors.js';
 import { checkOptions } from '../options.js';
+import type { Timers } from '../timers.js';
 
 /** How limits are changed at run time. */
 export interface OverridesOptions {
@@ -10,6 +11,14 @@ export interface OverridesOptions {
   readonly refreshSeconds?: number | undefined;
 }
 
+/** What only the surroundings of the overrides decide. */
+export interface OverridesSurroundings {
+  /** Default: the machine's. */
+  readonly timers?: Timers;
+  /** Told once of each override that cannot be read or does not fit its limit, and is ignored. Default: nobody. */
+  readonly warn?: (message: string) => void;
+}
+
 const DEFAULT_REFRESH_SECONDS = 1;
 const LEAST_REFRESH_SECONDS = 0.1;
 const MOST_REFRESH_SECONDS = 60;
@@ -18,7 +27,10 @@ const MOST_REFRESH_SECONDS = 60;
 export function checkedRefreshSeconds(options: OverridesOptions, where: string): number {
   checkOptions(options, ['refreshSeconds'], where);
   const { refreshSeconds = DEFAULT_REFRESH_SECONDS } = options;
-  if (typeof refreshSeconds !== 'number' || !(refreshSeconds >= LEAST_REFRESH_SECONDS && refreshSeconds <= MOST_REFRESH_SECONDS)) {
+  if (
+    typeof refreshSeconds !== 'number' ||
+    !(refreshSeconds >= LEAST_REFRESH_SECONDS && refreshSeconds <= MOST_REFRESH_SECONDS)
+  ) {
     misconfigured(
       where,
       `refreshSeconds is ${describeValue(refreshSeconds)}; expected a number from ${LEAST_REFRESH_SECONDS} to ${MOST_REFRESH_SECONDS}`,

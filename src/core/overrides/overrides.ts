@@ -72,11 +72,11 @@ export function isOver({ untilMicros }: Kept, nowMicros: number): boolean {
 }
 
 /** @throws RateLimitConfigurationError for a storage that keeps none. */
-export function overridesOf(storage: RateLimitStorage): Overrides {
+export function overridesOf(storage: RateLimitStorage, where: string): Overrides {
   const { overrideStore } = storage;
   if (overrideStore !== undefined) return new Overrides(overrideStore);
   return misconfigured(
-    'overrides',
+    where,
     `the storage (${storage.constructor.name}) does not keep them`,
     'use MemoryStorage or RedisStorage, give yours an overrideStore, or leave out overrides',
   );

@@ -2,7 +2,7 @@ import type { Decision } from '../decision.js';
 import { misconfigured } from '../errors.js';
 import type { Policy } from '../policy.js';
 import type { RateLimiter } from '../rate-limiter.js';
-import { SystemTimers, type Timers } from '../timers.js';
+import { SystemTimers } from '../timers.js';
 import {
   checkedBlockOptions,
   checkedId,
@@ -13,7 +13,7 @@ import {
   checkedSubject,
 } from './override-checks.js';
 import { TooManyOverridesError } from './override-errors.js';
-import { type Kept } from './override-index.js';
+import { listBlocks, listOverrides } from './override-list.js';
 import { OverrideReader } from './override-reader.js';
 import { MAX_OVERRIDES } from './override-store.js';
 import { type BlockRecord, type LimitRecord, overrideKey, type OverrideRecord, overrideText } from './override-text.js';
@@ -24,16 +24,8 @@ import type {
   RateLimitOverride,
   SubjectBlock,
 } from './override.js';
-import { isOver, type Overrides } from './overrides.js';
-import { checkedRefreshSeconds, type OverridesOptions } from './overrides-options.js';
-
-/** What only the surroundings of the overrides decide. */
-export interface OverridesSurroundings {
-  /** Default: the machine's. */
-  readonly timers?: Timers;
-  /** Told once of each override that cannot be read or does not fit its limit, and is ignored. Default: nobody. */
-  readonly warn?: (message: string) => void;
-}
+import type { Overrides } from './overrides.js';
+import { checkedRefreshSeconds, type OverridesOptions, type OverridesSurroundings } from './overrides-options.js';
 
 const WHERE = 'RateLimitOverrides';
 
@@ -84,19 +76,15 @@ export class RateLimitOverrides {
     const where = `${WHERE}.remove`;
     const of = checkedOverridden(subject, where);
     const { id } = this.policyOf(policy);
-    return this.removeKey(overrideKey({ kind: 'limit', policy: id, ...(of === undefined ? {} : { subject: of }) }), where);
+    return this.removeKey(
+      overrideKey({ kind: 'limit', policy: id, ...(of === undefined ? {} : { subject: of }) }),
+      where,
+    );
   }
 
   /** The limits that are changed now, by the storage. @throws StorageFailureError */
   async list(): Promise<readonly RateLimitOverride[]> {
-    const found = await this.all(`${WHERE}.list`);
-    return found.filter(isLimit).map(({ record: { kind: _, numbers, policy, subject, ...rest }, ...kept }) => ({
-      policy,
-      subject,
-      ...numbers,
-      ...rest,
-      ...this.expiry(kept),
-    }));
+    return listOverrides(await this.read(`${WHERE}.list`));
   }
 
   /**
@@ -124,8 +112,7 @@ export class RateLimitOverrides {
 
   /** The subjects that are blocked now, by the storage. @throws StorageFailureError */
   async blocked(): Promise<readonly SubjectBlock[]> {
-    const found = await this.all(`${WHERE}.blocked`);
-    return found.filter(isBlock).map(({ record: { kind: _, ...rest }, ...kept }) => ({ ...rest, ...this.expiry(kept) }));
+    return listBlocks(await this.read(`${WHERE}.blocked`));
   }
 
   /** How a bucket stands, as {@link RateLimiter.peek}. */
@@ -194,23 +181,9 @@ export class RateLimitOverrides {
     await this.reader?.refresh().catch(() => {});
   }
 
-  private async all(where: string): Promise<readonly Kept[]> {
+  private async read(where: string): Promise<Overrides> {
     const overrides = this.checkOn(where);
     await this.refresh();
-    const nowMicros = overrides.store.nowMicros();
-    return [...overrides.index.all].filter((kept) => !isOver(kept, nowMicros));
+    return overrides;
   }
-
-  private expiry({ untilMicros }: Pick<Kept, 'untilMicros'>): { readonly expiresInMs?: number } {
-    if (untilMicros === 0) return {};
-    return { expiresInMs: Math.max(0, untilMicros - this.overrides!.store.nowMicros()) / 1000 };
-  }
-}
-
-function isLimit(kept: Kept): kept is Kept<LimitRecord> {
-  return kept.record.kind === 'limit';
-}
-
-function isBlock(kept: Kept): kept is Kept<BlockRecord> {
-  return kept.record.kind === 'block';
 }

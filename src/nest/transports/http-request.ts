@@ -39,7 +39,20 @@ export function httpStatusOf(context: ExecutionContext): number {
 
 /** Calls back with the status when the answer has been handed to the network; not for a client that left before. */
 export function onceAnswered(context: ExecutionContext, callback: (status: number) => void): void {
-  const response = httpResponseOf(context) as ServerResponse | { readonly raw: ServerResponse };
-  const raw = response instanceof ServerResponse || !('raw' in response) ? response : response.raw;
+  const raw = rawResponseOf(context);
   raw.once('finish', () => callback(raw.statusCode));
+}
+
+/** Calls back when the client leaves before it has its answer. The function that it answers ends the watch. */
+export function whenGone(context: ExecutionContext, callback: () => void): () => void {
+  const raw = rawResponseOf(context);
+  // It may have left while something else was awaited.
+  if (raw.destroyed) callback();
+  raw.once('close', callback);
+  return () => void raw.off('close', callback);
+}
+
+function rawResponseOf(context: ExecutionContext): ServerResponse {
+  const response = httpResponseOf(context) as ServerResponse | { readonly raw: ServerResponse };
+  return response instanceof ServerResponse || !('raw' in response) ? response : response.raw;
 }

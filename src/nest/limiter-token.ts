@@ -1,0 +1,19 @@
+import { describeValue, misconfigured } from '../core/errors.js';
+
+const PREFIX = 'nestjs-token-bucket:limiter:';
+
+export function limiterToken(policyName: string): string {
+  if (typeof policyName !== 'string' || policyName === '') {
+    misconfigured(
+      '@InjectRateLimiter',
+      `the name of the policy is ${describeValue(policyName)}`,
+      'write the name of one that is declared under policies',
+    );
+  }
+  return PREFIX + policyName;
+}
+
+/** The policy whose limiter a token stands for; `undefined` for any other token. */
+export function policyNameOf(token: unknown): string | undefined {
+  return typeof token === 'string' && token.startsWith(PREFIX) ? token.slice(PREFIX.length) : undefined;
+}

@@ -1,0 +1,60 @@
+import { PROPERTY_DEPS_METADATA, SELF_DECLARED_DEPS_METADATA } from '@nestjs/common/constants.js';
+import type { ModulesContainer } from '@nestjs/core';
+import { policyNameOf } from './limiter-token.js';
+
+/** A place in code that is handed the limiter of a shared policy. */
+export interface LimiterUse {
+  readonly policyName: string;
+  /** As messages name it: `@InjectRateLimiter on Mailer.limiter`. */
+  readonly where: string;
+}
+
+type Wrapper =
+  ModulesContainer extends Map<string, infer M extends { readonly providers: Map<unknown, unknown> }>
+    ? M['providers'] extends Map<unknown, infer W>
+      ? W
+      : never
+    : never;
+
+/** All of an application, by what Nest itself reads. Classes that are in none of its modules are another one's. */
+export function* limiterUses(modules: ModulesContainer): Iterable<LimiterUse> {
+  for (const { providers, controllers, injectables } of modules.values()) {
+    for (const wrappers of [providers, controllers, injectables]) {
+      for (const wrapper of wrappers.values()) yield* usesOf(wrapper);
+    }
+  }
+}
+
+function* usesOf({ metatype, inject, token }: Wrapper): Iterable<LimiterUse> {
+  if (Array.isArray(inject)) {
+    for (const dependency of inject as readonly unknown[]) {
+      yield* use(tokenOf(dependency), `getRateLimiterToken in inject of ${nameOf(token)}`);
+    }
+    return;
+  }
+  if (typeof metatype !== 'function') return;
+  for (const { index, param } of listOf<{ index: number; param: unknown }>(SELF_DECLARED_DEPS_METADATA, metatype)) {
+    yield* use(param, `@InjectRateLimiter on ${metatype.name}, constructor parameter ${index + 1}`);
+  }
+  for (const { key, type } of listOf<{ key: string | symbol; type: unknown }>(PROPERTY_DEPS_METADATA, metatype)) {
+    const where = typeof key === 'symbol' ? key.description! : `@InjectRateLimiter on ${metatype.name}.${key}`;
+    yield* use(type, where);
+  }
+}
+
+function* use(token: unknown, where: string): Iterable<LimiterUse> {
+  const policyName = policyNameOf(token);
+  if (policyName !== undefined) yield { policyName, where };
+}
+
+function tokenOf(dependency: unknown): unknown {
+  return typeof dependency === 'object' && dependency !== null && 'token' in dependency ? dependency.token : dependency;
+}
+
+function nameOf(token: unknown): string {
+  return typeof token === 'function' ? token.name : String(token);
+}
+
+function listOf<T>(key: string, type: object): readonly T[] {
+  return (Reflect.getMetadata(key, type) as readonly T[] | undefined) ?? [];
+}

@@ -1,0 +1,58 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { describeValue, misconfigured } from '../core/errors.js';
+import { PolicyLimiter } from '../core/policy-limiter.js';
+import { RateLimiter } from '../core/rate-limiter.js';
+import { limiterUses } from './limiter-uses.js';
+import { PolicyRegistry } from './policy-registry.js';
+import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
+
+/** The limiters of shared policies that code of the application is handed by name. */
+@Injectable()
+export class PolicyLimiters {
+  private readonly made = new Map<string, PolicyLimiter>();
+
+  constructor(
+    @Inject(RateLimiter) private readonly limiter: RateLimiter,
+    @Inject(PolicyRegistry) private readonly registry: PolicyRegistry,
+    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(RATE_LIMIT_OPTIONS) private readonly options: ResolvedRateLimitOptions,
+  ) {}
+
+  /**
+   * The limiter of a policy, the same wherever it is named. `undefined` for a name that only another application of the
+   * process uses.
+   * @throws RateLimitConfigurationError for a name that this one uses and does not declare
+   */
+  of(policyName: string): PolicyLimiter | undefined {
+    const earlier = this.made.get(policyName);
+    if (earlier !== undefined) return earlier;
+    const policies = this.registry.sharedPolicies;
+    const policy = policies.find(({ name }) => name === policyName);
+    if (policy === undefined) {
+      const known = policies.map(({ name }) => `"${name}"`).join(', ') || 'none';
+      for (const use of limiterUses(this.modules)) {
+        if (use.policyName !== policyName) continue;
+        misconfigured(
+          use.where,
+          `unknown policy ${describeValue(policyName)}`,
+          `declare it under policies in ${this.options.where} (declared: ${known})`,
+        );
+      }
+      return undefined;
+    }
+    const limiter = new PolicyLimiter(this.limiter, policy);
+    this.made.set(policyName, limiter);
+    return limiter;
+  }
+
+  /** The policies whose limiters any class or factory of the application is handed, or a test in their place. */
+  get usedNames(): ReadonlySet<string> {
+    return new Set([...limiterUses(this.modules)].map(({ policyName }) => policyName));
+  }
+
+  /** Sends away everybody who waits. */
+  close(): void {
+    for (const limiter of this.made.values()) limiter.close();
+  }
+}

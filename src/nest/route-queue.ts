@@ -1,0 +1,66 @@
+import { type ExecutionContext, HttpException, Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import type { Charge } from '../core/charge.js';
+import { Decision, PolicyDecision } from '../core/decision.js';
+import { WaitTooLongError } from '../core/errors.js';
+import type { Policy } from '../core/policy.js';
+import { PolicyLimiter } from '../core/policy-limiter.js';
+import { RateLimiter } from '../core/rate-limiter.js';
+import { chargesOf, type PlannedLimit } from './planned-limit.js';
+import { whenGone } from './transports/http-request.js';
+
+/** What proxies log for a client that left; nobody is there to read it. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+/** Lets requests wait for their tokens, first come, first served. */
+@Injectable()
+export class RouteQueue implements OnApplicationShutdown {
+  private readonly limiters = new Map<Policy, PolicyLimiter>();
+
+  constructor(@Inject(RateLimiter) private readonly limiter: RateLimiter) {}
+
+  /**
+   * Answers when the tokens have come, or with a denial when the line is too long; undefined where nothing is asked.
+   * @throws an HttpException when the client has gone, whose tokens are then those of the next
+   */
+  async wait(limit: PlannedLimit, context: ExecutionContext): Promise<Decision | undefined> {
+    const [charge] = await chargesOf(limit, context);
+    if (charge === undefined) return undefined;
+    const { policy, subject, cost } = charge;
+    const gone = new AbortController();
+    const unwatch = whenGone(context, () =>
+      gone.abort(new HttpException('The client has gone.', CLIENT_CLOSED_REQUEST)),
+    );
+    try {
+      return await this.limiterOf(policy).wait(subject, { cost, signal: gone.signal, maxWaitMs: limit.maxWaitMs });
+    } catch (error) {
+      if (error instanceof WaitTooLongError) return this.denial(charge, error.retryAfterMs);
+      throw error;
+    } finally {
+      unwatch();
+    }
+  }
+
+  onApplicationShutdown(): void {
+    for (const limiter of this.limiters.values()) limiter.close();
+    this.limiters.clear();
+  }
+
+  private limiterOf(policy: Policy): PolicyLimiter {
+    let limiter = this.limiters.get(policy);
+    if (limiter === undefined) this.limiters.set(policy, (limiter = new PolicyLimiter(this.limiter, policy)));
+    return limiter;
+  }
+
+  /** The bucket is empty and the tokens of the line's whole length are promised: nothing changes before it is shorter. */
+  private denial(charge: Charge, retryAfterMs: number): Decision {
+    const nowMicros = Date.now() * 1000;
+    const retryAtMicros = nowMicros + Math.ceil(retryAfterMs * 1000);
+    const instants = {
+      retryAtMicros,
+      nextTokenAtMicros: retryAtMicros,
+      fullAtMicros: retryAtMicros + charge.policy.perSeconds * 1_000_000,
+    };
+    const said = new PolicyDecision(charge, false, charge.policy.capacityUnits, nowMicros, nowMicros, instants);
+    return new Decision(false, said, []);
+  }
+}

@@ -1,0 +1,173 @@
+import type { ServerResponse } from 'node:http';
+import { setImmediate as turn } from 'node:timers/promises';
+import { Controller, Get, type INestApplication } from '@nestjs/common';
+import { RateLimit, RateLimitModule, type RateLimitModuleOptions } from 'nestjs-token-bucket';
+import type { Platform, RunningApp } from './support/app.js';
+import { members, remaining } from './support/fields.js';
+import { LANES, makeStorage, useApps } from './support/lanes.js';
+import { expectMistake, type MistakeRow, onMethod } from './support/mistakes.js';
+
+const HOUR_MS = 3_600_000;
+
+@Controller('queue')
+class QueueController {
+  readonly served: string[] = [];
+
+  @Get('short')
+  @RateLimit(20, 1, { algorithm: 'leaky-bucket', onExceeded: 'wait', maxWaitMs: 160 })
+  short(): string {
+    return 'spaced';
+  }
+
+  @Get('long')
+  @RateLimit(1, 3600, { name: 'line', onExceeded: 'wait', maxWaitMs: HOUR_MS, message: 'The line is too long' })
+  long(): string {
+    return 'in an hour';
+  }
+
+  @Get('both')
+  @RateLimit(5, 3600, { name: 'other' })
+  @RateLimit(1, 3600, { name: 'line', id: 'line', onExceeded: 'wait', maxWaitMs: HOUR_MS })
+  both(): string {
+    return 'after another limit';
+  }
+
+  @Get('other')
+  @RateLimit(5, 3600, { name: 'other' })
+  other(): string {
+    return 'the other limit, in a bucket of its own';
+  }
+}
+
+const start = useApps();
+
+/** An application that counts the answers whose connection has been closed. */
+async function startQueue(
+  storage: RateLimitModuleOptions['storage'],
+  platform: Platform,
+): Promise<RunningApp & { readonly closed: () => number }> {
+  let closed = 0;
+  const configure = (app: INestApplication) => {
+    app.use((_request: unknown, response: ServerResponse, next: () => void) => {
+      response.on('close', () => closed++);
+      next();
+    });
+  };
+  const app = await start({
+    platform,
+    configure,
+    imports: [RateLimitModule.forRoot({ storage })],
+    controllers: [QueueController],
+  });
+  return { ...app, closed: () => closed };
+}
+
+/** A request that is sent, and whether it has been answered. */
+function ask(app: RunningApp, path: string) {
+  const leaving = new AbortController();
+  const asked = { status: 0, leave: () => leaving.abort() };
+  void app.get(path, undefined, { signal: leaving.signal }).then(
+    (answer) => (asked.status = answer.status),
+    () => (asked.status = -1),
+  );
+  return asked;
+}
+
+describe.each(LANES)('A line of requests on $platform with $storage', ({ platform, storage }) => {
+  it('lets those wait who fit into it, and refuses the others with the time until it is shorter', async () => {
+    const app = await startQueue(makeStorage(storage), platform);
+    const answers = await Promise.all(Array.from({ length: 12 }, () => app.get('/queue/short')));
+    const refused = answers.filter(({ status }) => status === 429);
+    // 50 ms apart: one at once, three within 160 ms. Those that come later than the first find the line shorter.
+    expect(answers.length - refused.length).toBeGreaterThanOrEqual(4);
+    expect(refused.length).toBeGreaterThan(0);
+    for (const answer of refused) expect(answer.headers.get('Retry-After')).toBe('1');
+    expect(members(answers[0]!, 'RateLimit-Policy')).toEqual({ default: { q: 20, w: 1 } });
+  });
+
+  it('gives the place of a client that has gone to the next', async () => {
+    const app = await startQueue(makeStorage(storage), platform);
+    expect((await app.get('/queue/long')).status).toBe(200);
+    const waiting = ask(app, '/queue/long');
+    let refused = await app.get('/queue/long');
+    // The one that waits may still be on its way.
+    while (refused.status !== 429) refused = await app.get('/queue/long');
+    expect([waiting.status, remaining(refused, 'line')]).toEqual([0, 0]);
+    expect(Number(refused.headers.get('Retry-After'))).toBeGreaterThan(3590);
+    expect(((await refused.json()) as { message: string }).message).toMatch(
+      /^The line is too long\. Retry in \d+ seconds\.$/,
+    );
+
+    const before = app.closed();
+    waiting.leave();
+    while (app.closed() === before) await turn();
+    const next = ask(app, '/queue/long');
+    const behind = await app.get('/queue/long');
+    expect([behind.status, next.status]).toEqual([429, 0]);
+    next.leave();
+  });
+
+  it('takes nothing from other limits of a request that finds it too long', async () => {
+    const app = await startQueue(makeStorage(storage), platform);
+    expect(remaining(await app.get('/queue/both'), 'other')).toBe(4);
+    const waiting = ask(app, '/queue/both');
+    let refused = await app.get('/queue/both');
+    for (let i = 0; i < 6; i++) {
+      refused = await app.get('/queue/both');
+      expect(refused.status).toBe(429);
+    }
+    expect(members(refused, 'RateLimit')).toEqual({ line: { r: 0, t: expect.any(Number) as number } });
+    expect(waiting.status).toBe(0);
+    waiting.leave();
+  });
+});
+
+const AT_LIST = '@RateLimit on ReportsController.list';
+const ROWS: readonly MistakeRow[] = [
+  [
+    'a line of no stated length',
+    () => onMethod([RateLimit(1, 1, { onExceeded: 'wait' })]),
+    AT_LIST,
+    "maxWaitMs is undefined with onExceeded: 'wait'",
+    'how long a client may wait',
+  ],
+  [
+    'a length without a line',
+    () => onMethod([RateLimit(1, 1, { maxWaitMs: 100 })]),
+    AT_LIST,
+    "maxWaitMs stands without onExceeded: 'wait'",
+    'remove it',
+  ],
+  [
+    'an unknown way',
+    () => onMethod([RateLimit(1, 1, { onExceeded: 'queue' as never })]),
+    AT_LIST,
+    'onExceeded is "queue"',
+    "'wait'",
+  ],
+  [
+    'a line for several limits at once',
+    () => onMethod([RateLimit('1/second; 5/minute', { onExceeded: 'wait', maxWaitMs: 100 })]),
+    AT_LIST,
+    'not one bucket',
+    'one capacity',
+  ],
+  [
+    'a line with settling',
+    () => onMethod([RateLimit(1, 1, { onExceeded: 'wait', maxWaitMs: 100, refundIf: () => true })]),
+    AT_LIST,
+    "refundIf or settle stands beside onExceeded: 'wait'",
+    'limits of their own',
+  ],
+  [
+    'a line for a sliding window',
+    () => onMethod([RateLimit(1, 1, { algorithm: 'sliding-window-log', onExceeded: 'wait', maxWaitMs: 100 })]),
+    AT_LIST,
+    'its algorithm is "sliding-window-log"',
+    'leaky-bucket',
+  ],
+];
+
+describe('An application with lines that cannot mean anything', () => {
+  it.each(ROWS)('refuses %s', expectMistake);
+});
