@@ -6,7 +6,7 @@ import type { Decision } from '../../src/core/decision.js';
 import { MemoryStorage } from '../../src/storage/memory/memory.storage.js';
 import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
-import { awkwardPolicies } from '../support/redis-policies.js';
+import { awkwardPolicies, otherAlgorithms } from '../support/redis-policies.js';
 import { SeededRandom, seedOfThisRun } from '../support/redis-random.js';
 import { withScriptClock } from '../support/redis-script-clock.js';
 import { deleteUnder, plainClient, uniquePrefix } from '../support/redis-testing.js';
@@ -76,8 +76,10 @@ function wishedWaitMicros(random: SeededRandom, policy: Policy): number {
     case 4:
       return random.integer(0, 5 * tokenMicros);
     case 5:
-      return random.integer(0, Math.floor(policy.capacityUnits / policy.refillTokens));
+      return random.integer(0, policy.windowMicros || Math.floor(policy.capacityUnits / policy.refillTokens));
     default:
+      // As long as a window, and a µs more or less: what was charged there comes to its end.
+      if (policy.windowMicros > 0) return policy.windowMicros * random.integer(0, 1) + random.integer(-1, 1);
       return policy.intervalMicros === 0 ? tokenMicros : random.integer(0, 2 * policy.intervalMicros);
   }
 }
@@ -94,12 +96,14 @@ function randomCharges(random: SeededRandom, policies: readonly Policy[]): Charg
   return [...chosen.values()];
 }
 
-test('at the time of a script clock memory and Redis give the same answers to the same history', async () => {
-  const random = new SeededRandom(seedOfThisRun());
-  const clock = new ManualClock(FAR_AHEAD_MICROS);
-  const memory = new RateLimiter(new MemoryStorage({ clock }));
-  const redis = new RateLimiter(redisAt(clock));
-  const policies = awkwardPolicies();
+/** Asks both the same, for as long as they answer the same; answers how often what was asked. */
+async function sameHistory(
+  random: SeededRandom,
+  clock: ManualClock,
+  memory: RateLimiter,
+  redis: RateLimiter,
+  policies: readonly Policy[],
+): Promise<Record<string, number>> {
   const receipts: [Decision['receipts'][number], Decision['receipts'][number]][] = [];
   const counts = { allowed: 0, denied: 0, peeks: 0, refunds: 0, resets: 0 };
 
@@ -130,8 +134,37 @@ test('at the time of a script clock memory and Redis give the same answers to th
       counts.resets++;
     }
   }
-  console.log(`equivalence at script time, seed ${random.seed}: 0 differences in`, counts);
   expect(Math.min(...Object.values(counts))).toBeGreaterThan(OPERATIONS_AT_SCRIPT_TIME / 100);
+  return counts;
+}
+
+test('at the time of a script clock memory and Redis give the same answers to the same history', async () => {
+  const random = new SeededRandom(seedOfThisRun());
+  const clock = new ManualClock(FAR_AHEAD_MICROS);
+  const memory = new RateLimiter(new MemoryStorage({ clock }));
+  const redis = new RateLimiter(redisAt(clock));
+  const counts = await sameHistory(random, clock, memory, redis, awkwardPolicies());
+  console.log(`equivalence at script time, seed ${random.seed}: 0 differences in`, counts);
+}, 120_000);
+
+test('so they do of all algorithms, mixed on one request', async () => {
+  const random = new SeededRandom(seedOfThisRun());
+  const clock = new ManualClock(FAR_AHEAD_MICROS);
+  const memory = new RateLimiter(new MemoryStorage({ clock }));
+  const redis = new RateLimiter(redisAt(clock));
+  const others = otherAlgorithms();
+  const counts = await sameHistory(random, clock, memory, redis, [...others, ...others, ...awkwardPolicies()]);
+  console.log(`equivalence of all algorithms, seed ${random.seed}: 0 differences in`, counts);
+}, 120_000);
+
+test('and of sliding windows that are always in use', async () => {
+  const random = new SeededRandom(seedOfThisRun());
+  const clock = new ManualClock(FAR_AHEAD_MICROS);
+  const memory = new RateLimiter(new MemoryStorage({ clock }));
+  const redis = new RateLimiter(redisAt(clock));
+  const inUse = otherAlgorithms().filter(({ windowMicros, quota }) => windowMicros < 100_000_000 && quota < 1000);
+  const counts = await sameHistory(random, clock, memory, redis, inUse);
+  console.log(`equivalence of sliding windows, seed ${random.seed}: 0 differences in`, counts);
 }, 120_000);
 
 test('of debts from elsewhere too, as many as come before they are paid', async () => {
@@ -139,15 +172,16 @@ test('of debts from elsewhere too, as many as come before they are paid', async 
   const clock = new ManualClock(FAR_AHEAD_MICROS);
   const inMemory = new MemoryStorage({ clock });
   const inRedis = redisAt(clock);
-  const policies = awkwardPolicies();
+  const policies = [...awkwardPolicies(), ...otherAlgorithms()];
   const counts = { owings: 0, allowed: 0, denied: 0 };
   for (let operation = 0; operation < OPERATIONS_WITH_DEBTS; operation++) {
     clock.advanceMicros(randomWaitMicros(random, random.pick(policies)));
     const charges = randomCharges(random, policies);
     if (random.next() < 0.2) {
       const debts = charges.map(({ policy, subject }) => {
-        const most = random.pick([1, 7, policy.refillMicros, policy.capacityUnits]);
-        return { policy, subject, debtUnits: random.integer(1, most) };
+        const most = random.pick([1, 7, policy.tokenUnits, policy.capacityUnits]);
+        const mostUnits = random.pick([undefined, undefined, policy.capacityUnits, policy.capacityUnits + most]);
+        return { policy, subject, debtUnits: random.integer(1, most), ...(mostUnits && { mostUnits }) };
       });
       inMemory.owe(debts);
       await inRedis.owe(debts);
@@ -168,7 +202,7 @@ test('at the time of the server too', async () => {
   const memory = new RateLimiter(new MemoryStorage({ clock }));
   const storage = new RedisStorage({ client, prefix: newPrefix(), deadlineMs: 10_000, denyCache: false });
   const redis = new RateLimiter(storage);
-  const policies = awkwardPolicies();
+  const policies = [...awkwardPolicies(), ...otherAlgorithms()];
   for (let operation = 0; operation < OPERATIONS_AT_SERVER_TIME; operation++) {
     const charges = randomCharges(random, policies);
     const question = random.next() < 0.8 ? 'consume' : 'peek';

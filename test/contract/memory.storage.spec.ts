@@ -4,9 +4,8 @@ import { describeStorage } from './storage.contract.js';
 
 describeStorage('MemoryStorage', () => {
   const clock = new ManualClock();
-  return Promise.resolve({
+  return {
     storage: new MemoryStorage({ clock }),
     advanceMs: (milliseconds) => clock.advanceMs(milliseconds),
-    dispose: () => Promise.resolve(),
-  });
+  };
 });

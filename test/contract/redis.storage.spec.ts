@@ -21,10 +21,10 @@ describeStorage('RedisStorage', () => {
     deadlineMs: 10_000,
     denyCache: false,
   });
-  return Promise.resolve({
+  return {
     storage,
     advanceMs: (milliseconds) => clock.advanceMs(milliseconds),
     state: () => stateUnder(client, prefix),
     dispose: () => deleteUnder(client, prefix),
-  });
+  };
 });

@@ -1,21 +1,8 @@
-import { describeBuckets } from './buckets.contract.js';
-import { describeDecisions } from './decisions.contract.js';
-import { describeGivingBack } from './giving-back.contract.js';
-import { describeManyCharges } from './many-charges.contract.js';
-import { describeOwing } from './owing.contract.js';
-import { Contract, type StorageHarness } from './storage-harness.js';
+import { storageContract, type StorageHarness } from '../../src/testing/index.js';
 
-/** What every storage promises, told in decisions. `create` gives a storage without buckets at the start of a minute. */
-export function describeStorage(name: string, create: () => Promise<StorageHarness>): void {
+/** What every storage promises, told to Jest. */
+export function describeStorage(name: string, create: () => StorageHarness): void {
   describe(`${name} keeps the contract of a storage:`, () => {
-    const contract = new Contract();
-    beforeEach(async () => contract.begin(await create()));
-    afterEach(() => contract.end());
-
-    describeDecisions(contract);
-    describeManyCharges(contract);
-    describeGivingBack(contract);
-    describeOwing(contract);
-    describeBuckets(contract);
+    for (const { name, run } of storageContract(create)) it(name, run);
   });
 }

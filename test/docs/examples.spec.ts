@@ -15,6 +15,7 @@ import {
   MemoryStorage,
   Policy,
   RateLimit,
+  RateLimitConfigurationError,
   RateLimitDecision,
   RateLimiter,
   RateLimitGuard,
@@ -24,7 +25,8 @@ import {
   RateLimitStorage,
   user,
 } from 'nestjs-token-bucket';
-import { ManualClock } from 'nestjs-token-bucket/testing';
+import { RedisStorage } from 'nestjs-token-bucket/redis';
+import { ManualClock, NoLimits, withManualClock, withoutRateLimits } from 'nestjs-token-bucket/testing';
 import request from 'supertest';
 import { type Block, blocksOf } from './support/markdown.js';
 import { runBlock } from './support/run-block.js';
@@ -76,7 +78,7 @@ describe('The first example of the README', () => {
     const { AppModule } = await runBlock<{ readonly AppModule: Type }>(blocksOf('README.md')[0]!);
     const clock = new ManualClock();
     const testing = Test.createTestingModule({ imports: [AppModule] });
-    const app = await start(testing.overrideProvider(RateLimitStorage).useValue(new MemoryStorage({ clock })));
+    const app = await start(withManualClock(testing, clock));
 
     expect(await statuses(30, app, '/data')).toEqual(Array.from({ length: 30 }, () => 200));
     const refused = await get(app, '/data');
@@ -231,37 +233,98 @@ async function whatIsAdmitted(app: INestApplication): Promise<object> {
 const EVERYTHING = { before: [200, 200], after: [200, 200], inCode: [true, true] };
 const ONCE_EACH = { before: [200, 429], after: [200, 429], inCode: [true, false] };
 
-describe('Limits in the tests of others, as docs/testing.md says', () => {
-  let NoLimits: Type<RateLimitStorage>;
-  beforeAll(async () => {
-    ({ NoLimits } = await runBlock<{ NoLimits: typeof NoLimits }>(blockWith('class NoLimits', 'docs/testing.md')));
-  });
+/** Every way to give options. */
+const WAYS: readonly [way: string, (options: RateLimitModuleOptions) => ReturnType<typeof forRoot>][] = [
+  ['forRoot', (options) => forRoot(options)],
+  [
+    'forRootAsync',
+    (options) => RateLimitModule.forRootAsync({ useFactory: () => ({ policies: POLICIES, ...options }) }),
+  ],
+  [
+    'forRootAsync with a class',
+    (options) =>
+      RateLimitModule.forRootAsync({
+        useClass: class {
+          createRateLimitOptions(): RateLimitModuleOptions {
+            return { policies: POLICIES, ...options };
+          }
+        },
+      }),
+  ],
+];
 
+class NeverOpened extends RedisStorage {
+  override open(): never {
+    throw new Error('the storage of the options was opened');
+  }
+}
+
+describe('Limits in the tests of others, as docs/testing.md says', () => {
   it('hold, where nothing is replaced', async () => {
     const app = await start(Test.createTestingModule({ imports: [appModule(forRoot())] }));
     expect(await whatIsAdmitted(app)).toEqual(ONCE_EACH);
   });
 
-  it.each<[string, () => ReturnType<typeof forRoot>]>([
-    ['forRoot', () => forRoot()],
-    ['forRootAsync', () => RateLimitModule.forRootAsync({ useFactory: () => ({ policies: POLICIES }) })],
-  ])('are all switched off by another storage: %s', async (_way, limits) => {
-    const testing = Test.createTestingModule({ imports: [appModule(limits())] });
-    const app = await start(testing.overrideProvider(RateLimitStorage).useValue(new NoLimits()));
+  it.each(WAYS)('are all lifted by withoutRateLimits: %s', async (_way, limits) => {
+    const imports = [appModule(limits({ storage: new NeverOpened({ url: 'redis://127.0.0.1:1' }) }))];
+    const app = await start(withoutRateLimits(Test.createTestingModule({ imports })));
     expect(await whatIsAdmitted(app)).toEqual(EVERYTHING);
     const { headers, body } = await get(app, '/before');
     expect(headers).toMatchObject({ 'x-ratelimit-limit': '1', 'x-ratelimit-remaining': '1' });
     expect(body).toEqual({ left: 1 });
   });
 
-  it('are all switched off by another storage, also where guard and interceptor are mounted by hand', async () => {
-    const providers = [
-      { provide: APP_GUARD, useExisting: RateLimitGuard },
-      { provide: APP_INTERCEPTOR, useExisting: RateLimitInterceptor },
-    ];
-    const testing = Test.createTestingModule({ imports: [appModule(forRoot({ global: false }))], providers });
-    const app = await start(testing.overrideProvider(RateLimitStorage).useValue(new NoLimits()));
-    expect(await whatIsAdmitted(app)).toEqual(EVERYTHING);
+  it.each(WAYS)('go by the clock of withManualClock: %s', async (_way, limits) => {
+    const clock = new ManualClock();
+    const imports = [appModule(limits({ storage: new NeverOpened({ url: 'redis://127.0.0.1:1' }) }))];
+    const app = await start(withManualClock(Test.createTestingModule({ imports }), clock));
+    expect(await whatIsAdmitted(app)).toEqual(ONCE_EACH);
+    clock.advanceMs(3_600_000);
+    expect(await whatIsAdmitted(app)).toEqual(ONCE_EACH);
+  });
+
+  it('are both also where guard and interceptor are mounted by hand', async () => {
+    const builder = () =>
+      Test.createTestingModule({
+        imports: [appModule(forRoot({ global: false }))],
+        providers: [
+          { provide: APP_GUARD, useExisting: RateLimitGuard },
+          { provide: APP_INTERCEPTOR, useExisting: RateLimitInterceptor },
+        ],
+      });
+    expect(await whatIsAdmitted(await start(withoutRateLimits(builder())))).toEqual(EVERYTHING);
+    const clock = new ManualClock();
+    const app = await start(withManualClock(builder(), clock));
+    expect(await whatIsAdmitted(app)).toEqual(ONCE_EACH);
+    clock.advanceMs(3_600_000);
+    expect(await whatIsAdmitted(app)).toEqual(ONCE_EACH);
+  });
+
+  it("are the application's own again in the next testing module", async () => {
+    const AppModule = appModule(forRoot());
+    await start(withoutRateLimits(Test.createTestingModule({ imports: [AppModule] })));
+    const app = await start(Test.createTestingModule({ imports: [AppModule] }));
+    expect(await whatIsAdmitted(app)).toEqual(ONCE_EACH);
+  });
+
+  it('need a builder, and a clock', async () => {
+    const compiled = await Test.createTestingModule({}).compile();
+    const notABuilder =
+      'it was given something else than a builder of a testing module. ' +
+      'Remedy: pass what Test.createTestingModule(…) gives, before compile() is called.';
+    for (const no of [compiled, undefined, null]) {
+      expect(() => withoutRateLimits(no as never)).toThrow(
+        new RateLimitConfigurationError(`withoutRateLimits: ${notABuilder}`),
+      );
+      expect(() => withManualClock(no as never, new ManualClock())).toThrow(
+        new RateLimitConfigurationError(`withManualClock: ${notABuilder}`),
+      );
+    }
+    expect(() => withManualClock(Test.createTestingModule({}), undefined as never)).toThrow(
+      new RateLimitConfigurationError(
+        'withManualClock: the clock is undefined. Remedy: pass one that the test keeps in its hand: const clock = new ManualClock().',
+      ),
+    );
   });
 
   it('are not there where the module is left out, and the RateLimiter is made by hand', async () => {

@@ -131,7 +131,7 @@ describe('An application that trusts every proxy', () => {
       platform,
       () => ({ platform, trust: true, imports: [RateLimitModule.forRoot()], controllers }),
       '@RateLimit on ReportsController.list',
-      "ip() limits the client's address, but the application trusts every proxy",
+      "ip() goes by the client's address, but the application trusts every proxy",
       'trust only your own proxies',
     ]),
   )('refuses to start on %s with a limit by address', expectMistake);

@@ -1,9 +1,11 @@
 import { Policy, placeOf } from '../../src/core/policy.js';
 import { bucketKey, probeKey } from '../../src/storage/redis/key.js';
 import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
-import { HOSTILE_SUBJECTS } from '../contract/hostile-subjects.js';
+import { hostileSubjects } from '../../src/testing/storage-contract/hostile-subjects.js';
 import { SeededRandom, seedOfThisRun } from '../support/redis-random.js';
 import { deleteUnder, keysUnder, plainClient, uniquePrefix } from '../support/redis-testing.js';
+
+const HOSTILE_SUBJECTS = hostileSubjects();
 
 const policyAt = (place: string, name = 'p') => new Policy({ name, place, capacity: 10, perSeconds: 3600 });
 
@@ -38,7 +40,11 @@ test('a million pairs built to collide do not', () => {
     const name = random.pick(names);
     const subject = textOf(pieces.slice(0, end));
     const id = `${placeOf(textOf(pieces.slice(end, middle)), textOf(pieces.slice(middle)))}/${name}`;
-    return { subject, where: `${end} ${middle} ${name}`, key: bucketKey('rl:', { policy: { id } as Policy, subject }) };
+    return {
+      subject,
+      where: `${end} ${middle} ${name}`,
+      key: bucketKey('rl:', { policy: { stateId: id } as Policy, subject }),
+    };
   };
   const collisions: unknown[] = [];
   for (let pairs = 0; pairs < 1_000_000;) {

@@ -24,6 +24,12 @@ export async function assertThirdRequestIsRefused(url: string): Promise<void> {
   }
 }
 
+/** With {@link assertThirdRequestIsRefused}: the same requests where no limit holds. */
+export async function assertNoRequestIsRefused(url: string): Promise<void> {
+  const headers = { 'x-client': randomUUID() };
+  for (let i = 0; i < 3; i++) assert.equal((await fetch(`${url}/greeting`, { headers })).status, 200);
+}
+
 export async function assertDefaultAndSkip(url: string): Promise<void> {
   const limited = await fetch(`${url}/default`);
   assert.equal(limited.status, 200);

@@ -1,5 +1,5 @@
 /** Different subjects that some encoding, map or protocol might take for one another. */
-export const HOSTILE_SUBJECTS: readonly string[] = [
+export const hostileSubjects = (): readonly string[] => [
   ...['__proto__', 'constructor', 'prototype', 'hasOwnProperty', 'toString', 'then'],
   ...['0', '00', '1', '-1', '1e3', '4294967295', '4294967296', 'NaN', 'null', 'undefined', 'true'],
   ...['a', 'A', 'á', 'a\u0301', 'ａ', ' a', 'a ', 'a\t', 'a\u00a0'],

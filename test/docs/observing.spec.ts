@@ -1,0 +1,51 @@
+import { Controller, Get, type Type } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { RateLimit, RateLimitModule } from 'nestjs-token-bucket';
+import request from 'supertest';
+import { type Block, blocksOf } from './support/markdown.js';
+import { runBlock } from './support/run-block.js';
+
+const blockWith = (text: string): Block => blocksOf('docs/observing.md').find(({ code }) => code.includes(text))!;
+
+@Controller()
+class HomeController {
+  @Get() @RateLimit(1, 3600, { name: 'home' }) home(): string {
+    return 'home';
+  }
+}
+
+describe('docs/observing.md', () => {
+  it('has a controller of metrics that Prometheus could read', async () => {
+    const { MetricsController } = await runBlock<Record<string, Type>>(blockWith('class MetricsController'));
+    const app = (
+      await Test.createTestingModule({
+        imports: [RateLimitModule.forRoot({ logDenials: false })],
+        controllers: [HomeController, MetricsController!],
+      }).compile()
+    ).createNestApplication({ logger: false });
+    await app.init();
+    for (let i = 0; i < 3; i++) await request(app.getHttpServer()).get('/');
+    const { text, headers } = await request(app.getHttpServer()).get('/metrics');
+    expect(headers['content-type']).toContain('text/plain; version=0.0.4');
+    const name = 'nestjs_token_bucket_rate_limiting_requests_total';
+    const at = 'policy="home",place="RootTestModule/HomeController/home"';
+    expect(text).toBe(
+      `# TYPE ${name} counter\n` +
+        `${name}{${at},result="allowed"} 1\n${name}{${at},result="denied"} 2\n${name}{${at},result="failed"} 0\n`,
+    );
+    await app.close();
+  });
+
+  it('has hooks that are told', async () => {
+    const { AppModule, audit } = await runBlock<{ AppModule: Type; audit: string[] }>(blockWith('onStorageFailure:'));
+    const testing = Test.createTestingModule({ imports: [AppModule], controllers: [HomeController] });
+    const app = (await testing.compile()).createNestApplication({ logger: false });
+    await app.init();
+    for (let i = 0; i < 2; i++) await request(app.getHttpServer()).get('/');
+    expect(audit).toEqual([
+      'HomeController.home: 0 left',
+      expect.stringMatching(/^HomeController\.home denied ip:(127\.0\.0\.1|::1): 3\d{6}(\.\d+)? ms$/),
+    ]);
+    await app.close();
+  });
+});
