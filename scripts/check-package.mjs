@@ -9,7 +9,7 @@ import { startRedis } from '../test/support/redis-server.mjs';
 
 const root = join(import.meta.dirname, '..');
 const consumers = join(root, 'test/package/consumers');
-const MAX_PACKED_KB = 160;
+const MAX_PACKED_KB = 320;
 const COMMAND_TIMEOUT_MS = 240_000;
 
 // Scripts and a source file for the consumers.

@@ -18,10 +18,23 @@ export {
   type PolicyDefinition,
   type StorageFailureMode,
 } from './core/bucket-shape.js';
+export { InvalidOverrideError, TooManyOverridesError } from './core/overrides/override-errors.js';
+export {
+  EVERY_SUBJECT,
+  type OverriddenSubject,
+  type OverrideDefinition,
+  type OverrideNumbers,
+  type OverrideOptions,
+  type RateLimitOverride,
+  type SubjectBlock,
+} from './core/overrides/override.js';
+export { type OverrideChanges, type OverrideEntry, type OverrideStore } from './core/overrides/override-store.js';
+export { type OverridesOptions, type OverridesSurroundings } from './core/overrides/overrides-options.js';
+export { RateLimitOverrides } from './core/overrides/rate-limit-overrides.js';
 export { Policy } from './core/policy.js';
 export { type PolicyCounts } from './core/policy-counts.js';
 export { PolicyLimiter, type ScheduleOptions } from './core/policy-limiter.js';
-export { type BucketRequest, type ChargeRequest, RateLimiter } from './core/rate-limiter.js';
+export { type BucketRequest, type ChargeRequest, RateLimiter, type RateLimiterOptions } from './core/rate-limiter.js';
 export { type MaybePromise, type Owed, RateLimitStorage, type StorageReply } from './core/storage.js';
 export { type WaitOptions } from './core/wait-options.js';
 export { type HeadersOptions, type LegacyHeadersOptions } from './nest/headers/headers.options.js';

@@ -1,11 +1,13 @@
-import { checkCharge } from './charge.js';
-import type { Decision, Receipt } from './decision.js';
+import { type Charge, checkCharge } from './charge.js';
+import { Decision, type Receipt } from './decision.js';
+import { WaitTooLongError } from './errors.js';
+import { checkOptions } from './options.js';
 import type { Policy } from './policy.js';
 import type { RateLimiter } from './rate-limiter.js';
 import { checkReservable, checkReservableCost } from './reservation.js';
 import type { MaybePromise } from './storage.js';
 import { SystemTimers, type Timers } from './timers.js';
-import { checkedMaxWaitMicros, type WaitOptions } from './wait-options.js';
+import { checkedMaxWaitMicros, WAIT_OPTIONS, type WaitOptions } from './wait-options.js';
 import { WaitingRoom } from './waiting-room.js';
 
 /** How a function waits for tokens before it runs. */
@@ -59,21 +61,23 @@ export class PolicyLimiter {
    * that the line is one for all processes that share it and nobody asks again; what is let go anywhere keeps within the
    * policy. Answers with the decision, which is always allowed.
    *
-   * @throws WaitTooLongError when it would take longer than `maxWaitMs`: nothing was charged
+   * @throws WaitTooLongError when it would take longer than `maxWaitMs`, or the subject is blocked: nothing was charged
    * @throws the reason of `signal` when it is aborted: the tokens go to whoever waits behind, or back to the bucket
    * @throws InvalidChargeError · RateLimitConfigurationError for what can never be waited for
    * @throws StorageFailureError · LimiterClosedError when the application closes
    */
   // Asynchronous as a whole, so that every error is a rejection; what comes before the first await happens at once.
   async wait(subject: string, options: WaitOptions = {}): Promise<Decision> {
-    const { policy } = this;
-    const maxWaitMicros = checkedMaxWaitMicros(options, policy, `Waiting for policy "${policy.name}"`);
+    const where = `Waiting for policy "${this.policy.name}"`;
+    checkOptions(options, WAIT_OPTIONS, where);
     const { cost = 1, signal } = options;
-    checkCharge({ policy, subject, cost });
-    checkReservable(policy);
-    checkReservableCost(policy, cost);
+    checkCharge({ policy: this.policy, subject, cost });
+    const charge = this.overridden({ policy: this.policy, subject, cost });
+    const maxWaitMicros = checkedMaxWaitMicros(options, charge.policy, where);
+    checkReservable(charge.policy);
+    checkReservableCost(charge.policy, cost);
     signal?.throwIfAborted();
-    return this.room.wait(subject, cost, maxWaitMicros, signal);
+    return this.room.wait(charge, maxWaitMicros, signal);
   }
 
   /**
@@ -85,6 +89,14 @@ export class PolicyLimiter {
     // A subject that is named but unknown is nobody, and not everyone.
     await this.wait('subject' in options ? (subject as string) : EVERYONE, waitOptions);
     return run();
+  }
+
+  /** With the numbers that count now. */
+  private overridden(charge: Charge): Charge {
+    const found = this.limiter.overrides?.apply([charge]) ?? [charge];
+    if (!(found instanceof Decision)) return found[0]!;
+    const { retryAfterMs } = found;
+    throw new WaitTooLongError(`Policy "${charge.policy.name}": the subject is blocked.`, retryAfterMs);
   }
 
   /** Sends away everybody who waits; from then on nobody can. */

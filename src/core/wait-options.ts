@@ -1,5 +1,4 @@
 import { describeValue, misconfigured } from './errors.js';
-import { checkOptions } from './options.js';
 import type { Policy } from './policy.js';
 import { longestWaitMicros } from './reservation.js';
 
@@ -17,7 +16,6 @@ export const WAIT_OPTIONS: readonly string[] = ['cost', 'signal', 'maxWaitMs'];
 
 /** The longest wait in integer microseconds. @throws RateLimitConfigurationError for options that cannot be meant. */
 export function checkedMaxWaitMicros(options: WaitOptions, policy: Policy, where: string): number {
-  checkOptions(options, WAIT_OPTIONS, where);
   const { signal, maxWaitMs = Infinity } = options;
   if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function') {
     misconfigured(where, `signal is ${describeValue(signal)}`, 'pass an AbortSignal, or leave it out');

@@ -21,7 +21,7 @@ const LENGTHS_REMEMBERED = 100;
 export class WaitingRoom {
   private readonly lines = new Map<string, WaitingLine>();
   private readonly paces = new RecentMap<Pace>(PACES_REMEMBERED);
-  private readonly reservingByLength = new Map<number, Policy>();
+  private readonly reservingByLength = new WeakMap<Policy, Map<number, Policy>>();
   private isClosed = false;
 
   constructor(
@@ -31,13 +31,14 @@ export class WaitingRoom {
   ) {}
 
   /** Goes on when the tokens have arrived, which are reserved at once, by one question. */
-  wait(subject: string, cost: number, maxWaitMicros: number, signal: AbortSignal | undefined): Promise<Decision> {
+  wait(charge: Charge, maxWaitMicros: number, signal: AbortSignal | undefined): Promise<Decision> {
+    const { subject, cost } = charge;
     return new Promise((resolve, reject) => {
       if (this.isClosed) throw closed();
       const place = new WaitingPlace(cost, signal, resolve, reject);
       const key = keyOf(subject, false);
       const spare = this.lines.get(key)?.spare(cost);
-      if (spare === undefined) void this.reserve(place, subject, maxWaitMicros);
+      if (spare === undefined) void this.reserve(place, charge, maxWaitMicros);
       else this.takeSpare(place, spare, this.lineAt(key), maxWaitMicros);
     });
   }
@@ -61,9 +62,9 @@ export class WaitingRoom {
     line.join(place);
   }
 
-  private async reserve(place: WaitingPlace, subject: string, maxWaitMicros: number): Promise<void> {
-    const line = this.lineAt(keyOf(subject, false));
-    const charge = { policy: this.reserving(maxWaitMicros), subject, cost: place.cost };
+  private async reserve(place: WaitingPlace, asked: Charge, maxWaitMicros: number): Promise<void> {
+    const line = this.lineAt(keyOf(asked.subject, false));
+    const charge = { ...asked, policy: this.reserving(asked.policy, maxWaitMicros) };
     const sentMicros = this.timers.nowMicros();
     line.ask();
     try {
@@ -130,14 +131,14 @@ export class WaitingRoom {
     return pace;
   }
 
-  private reserving(maxWaitMicros: number): Policy {
-    let policy = this.reservingByLength.get(maxWaitMicros);
-    if (policy === undefined) {
-      if (this.reservingByLength.size >= LENGTHS_REMEMBERED) this.reservingByLength.clear();
-      policy = reserving(this.policy, maxWaitMicros);
-      this.reservingByLength.set(maxWaitMicros, policy);
+  private reserving(policy: Policy, maxWaitMicros: number): Policy {
+    let byLength = this.reservingByLength.get(policy);
+    if (byLength === undefined || byLength.size >= LENGTHS_REMEMBERED) {
+      this.reservingByLength.set(policy, (byLength = new Map()));
     }
-    return policy;
+    let patient = byLength.get(maxWaitMicros);
+    if (patient === undefined) byLength.set(maxWaitMicros, (patient = reserving(policy, maxWaitMicros)));
+    return patient;
   }
 
   private tooLong(micros: number): WaitTooLongError {

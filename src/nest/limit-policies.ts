@@ -60,10 +60,12 @@ export function choiceByFunction(limits: LimitFunction, common: CommonDefinition
   const known = new RecentMap<readonly Policy[]>(NUMBERS_REMEMBERED);
   const choose = (found: Limits, context: ExecutionContext): readonly Policy[] => {
     if (found === 'unlimited') return UNLIMITED;
-    const key = typeof found === 'string' ? found : JSON.stringify(found);
-    let policies = key === undefined ? undefined : known.get(key);
+    const at = `${where} for ${handlerName(context)}`;
+    // Of copies, because JSON leaves out what an object of a class has getters for.
+    const key = typeof found === 'string' ? found : JSON.stringify(membersOf(found, at));
+    let policies = known.get(key);
     if (policies === undefined) {
-      policies = policiesOf(found, common, `${where} for ${handlerName(context)}`);
+      policies = policiesOf(found, common, at);
       known.set(key, policies);
     }
     return policies;

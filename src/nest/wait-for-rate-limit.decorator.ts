@@ -4,18 +4,29 @@ import { checkOptions } from '../core/options.js';
 import { EVERYONE, type PolicyLimiter } from '../core/policy-limiter.js';
 import { getRateLimiterToken } from './named-limiters.module.js';
 
-/** How calls of a method wait; functions are given the arguments of the call, and called on the object that it is called on. */
-export interface WaitForRateLimitOptions<A extends readonly unknown[] = []> {
+type Arguments = readonly unknown[];
+
+/**
+ * How calls of a method wait. Functions are given the arguments of the call, of which they may leave out the last, and are
+ * called on the object that the method is called on.
+ */
+export interface WaitForRateLimitOptions<
+  S extends Arguments = Arguments,
+  C extends Arguments = Arguments,
+  G extends Arguments = Arguments,
+> {
   /** Whose bucket pays. Default: `everyone`, one bucket for all calls. */
-  readonly subject?: string | ((...args: A) => string);
+  readonly subject?: string | ((...args: S) => string);
   /** Tokens a call takes. Integer from 1 to the capacity. Default: 1. */
-  readonly cost?: number | ((...args: A) => number);
+  readonly cost?: number | ((...args: C) => number);
   /** Ends the wait of a call, which then fails with the signal's reason. Default: none. */
-  readonly signal?: (...args: A) => AbortSignal | undefined;
+  readonly signal?: (...args: G) => AbortSignal | undefined;
   /** The longest wait in milliseconds; a call that would wait longer fails at once. Default: as long as it takes. */
   readonly maxWaitMs?: number;
 }
 
+/** An asynchronous method with at least these arguments. */
+type Taking<A extends Arguments> = (...args: [...A, ...never[]]) => Promise<unknown>;
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 
 const OPTIONS: readonly string[] = ['subject', 'cost', 'signal', 'maxWaitMs'];
@@ -24,11 +35,11 @@ const OPTIONS: readonly string[] = ['subject', 'cost', 'signal', 'maxWaitMs'];
  * Every call of the method first waits for tokens of a shared policy, first come, first served: for methods of providers
  * that call somebody else's API. The method must be asynchronous. Calls fail as {@link PolicyLimiter.wait} does.
  */
-export function WaitForRateLimit<A extends readonly unknown[] = []>(
+export function WaitForRateLimit<S extends Arguments = [], C extends Arguments = [], G extends Arguments = []>(
   policyName: string,
-  options: WaitForRateLimitOptions<A> = {},
+  options: WaitForRateLimitOptions<S, C, G> = {},
 ) {
-  return <M extends (...args: [...A, ...never[]]) => Promise<unknown>>(
+  return <M extends Taking<S> & Taking<C> & Taking<G>>(
     target: object,
     property: string | symbol,
     descriptor: TypedPropertyDescriptor<M>,
@@ -42,11 +53,11 @@ export function WaitForRateLimit<A extends readonly unknown[] = []>(
     }
     const key = Symbol(where);
     Inject(getRateLimiterToken(policyName))(target, key);
-    descriptor.value = waiting(method, key, where, options as WaitForRateLimitOptions<unknown[]>) as unknown as M;
+    descriptor.value = waiting(method, key, where, options as WaitForRateLimitOptions) as unknown as M;
   };
 }
 
-function waiting(method: Method, key: symbol, where: string, options: WaitForRateLimitOptions<unknown[]>): Method {
+function waiting(method: Method, key: symbol, where: string, options: WaitForRateLimitOptions): Method {
   const { subject = EVERYONE, cost, signal, maxWaitMs } = options;
   async function waits(this: unknown, ...args: unknown[]): Promise<unknown> {
     const limiter = (this as Record<symbol, PolicyLimiter | undefined>)[key];

@@ -110,7 +110,11 @@ describe.each(LANES)('Handlers of other kinds on $platform with $storage', ({ pl
   };
 
   const limitOfOne = () =>
-    RateLimitModule.forRoot({ storage: makeStorage(storage), default: { capacity: 1, perSeconds: 3600 } });
+    RateLimitModule.forRoot({
+      storage: makeStorage(storage),
+      default: { capacity: 1, perSeconds: 3600 },
+      logDenials: false,
+    });
 
   it('are let through by a default limit with one warning in all, and routes are limited', async () => {
     const { get, ask, tell, warnings } = await startHybrid({

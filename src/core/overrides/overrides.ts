@@ -43,7 +43,8 @@ export class Overrides {
     return ofAll !== undefined && this.counts(ofAll) ? ofAll.policyFor(policy) : policy;
   }
 
-  private denialOf(subject: string, charges: readonly Charge[]): Decision | undefined {
+  /** The denial of charges of which one is of this subject, if it is blocked. */
+  denialOf(subject: string, charges: readonly Charge[]): Decision | undefined {
     const block = this.index.bySubject.get(subject)?.block;
     if (block === undefined) return undefined;
     const nowMicros = this.store.nowMicros();

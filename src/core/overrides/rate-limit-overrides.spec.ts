@@ -80,7 +80,9 @@ describe('a limit that is changed', () => {
   it('of every subject gives way to one of its own', async () => {
     await limits.set('jobs', EVERY_SUBJECT, { capacity: 1, perSeconds: 60 });
     await limits.set('jobs', ADA, { capacity: 2, perSeconds: 60 });
-    expect([await admitted('jobs', ADA), await admitted('jobs', BOB), await admitted('exports', BOB)]).toEqual([2, 1, 2]);
+    expect([await admitted('jobs', ADA), await admitted('jobs', BOB), await admitted('exports', BOB)]).toEqual([
+      2, 1, 2,
+    ]);
     expect(await limits.remove('jobs', ADA)).toBe(true);
     expect((await limits.peek('jobs', ADA)).mostRestrictive.policy.capacity).toBe(1);
     expect(await limits.remove('jobs', EVERY_SUBJECT)).toBe(true);
@@ -89,7 +91,12 @@ describe('a limit that is changed', () => {
 
   it('is listed with when it ends', async () => {
     await limits.set('jobs', ADA, { capacity: 9, perSeconds: 9, reason: 'a good customer' });
-    await limits.set('exports', EVERY_SUBJECT, { capacity: 5, refillTokens: 1, refillSeconds: 9, expiresInSeconds: 60 });
+    await limits.set('exports', EVERY_SUBJECT, {
+      capacity: 5,
+      refillTokens: 1,
+      refillSeconds: 9,
+      expiresInSeconds: 60,
+    });
     clock.advanceMs(20_500);
     expect(await limits.list()).toEqual([
       { policy: 'jobs', subject: ADA, capacity: 9, perSeconds: 9, reason: 'a good customer' },
@@ -139,7 +146,13 @@ describe('a subject that is blocked', () => {
     await limits.block(ADA, { expiresInSeconds: 60 });
     const asked = jest.spyOn(storage, 'consume');
     const decision = await limiter.consume({ policy: 'jobs', subject: ADA });
-    expect(decision).toMatchObject({ allowed: false, isBlocked: true, retryAfterMs: 60_000, remaining: 0, receipts: [] });
+    expect(decision).toMatchObject({
+      allowed: false,
+      isBlocked: true,
+      retryAfterMs: 60_000,
+      remaining: 0,
+      receipts: [],
+    });
     expect(asked).not.toHaveBeenCalled();
     expect(await limits.peek('jobs', ADA)).toMatchObject({ allowed: false, isBlocked: true });
     clock.advanceMicros(60_000_000);
@@ -328,19 +341,28 @@ describe('where it is switched off', () => {
 });
 
 describe('subjects and policies that are any text', () => {
-  it.each(['__proto__', 'constructor', '0', '\0', '{a}/b', '\ud800', '\udc00x', 'ä😀', ' ', 'block/x', 'x'.repeat(1024)])(
-    '%j is itself and nobody else',
-    async (subject) => {
-      const policy = new Policy({ name: 'any', place: '__proto__/{x}', capacity: 1, perSeconds: 1 });
-      await limits.set(policy, subject, { capacity: 5, perSeconds: 5 });
-      await limits.block(`${subject}.`.slice(-1024));
-      expect(await limits.list()).toMatchObject([{ policy: policy.id, subject }]);
-      expect((await limiter.peek({ policy, subject })).remaining).toBe(5);
-      expect((await limiter.peek({ policy, subject: `${subject}x` })).remaining).toBe(1);
-      expect(await limits.remove(policy, subject)).toBe(true);
-      expect(await limits.list()).toEqual([]);
-    },
-  );
+  it.each([
+    '__proto__',
+    'constructor',
+    '0',
+    '\0',
+    '{a}/b',
+    '\ud800',
+    '\udc00x',
+    'ä😀',
+    ' ',
+    'block/x',
+    'x'.repeat(1024),
+  ])('%j is itself and nobody else', async (subject) => {
+    const policy = new Policy({ name: 'any', place: '__proto__/{x}', capacity: 1, perSeconds: 1 });
+    await limits.set(policy, subject, { capacity: 5, perSeconds: 5 });
+    await limits.block(`${subject}.`.slice(-1024));
+    expect(await limits.list()).toMatchObject([{ policy: policy.id, subject }]);
+    expect((await limiter.peek({ policy, subject })).remaining).toBe(5);
+    expect((await limiter.peek({ policy, subject: `${subject}x` })).remaining).toBe(1);
+    expect(await limits.remove(policy, subject)).toBe(true);
+    expect(await limits.list()).toEqual([]);
+  });
 });
 
 describe('another instance', () => {
@@ -425,7 +447,8 @@ describe('another instance', () => {
 
   it('leaves out what it cannot read, or what does not fit its own limits, and says so once', async () => {
     const block = (subject: unknown) => JSON.stringify({ kind: 'block', subject });
-    const limit = (policy: unknown, numbers: unknown) => JSON.stringify({ kind: 'limit', policy, subject: ADA, numbers });
+    const limit = (policy: unknown, numbers: unknown) =>
+      JSON.stringify({ kind: 'limit', policy, subject: ADA, numbers });
     const other = instance();
     const writes: [string, string][] = [
       ['block/a', 'no JSON'],

@@ -2,7 +2,7 @@ import type { Decision, PolicyDecision } from '../../core/decision.js';
 import type { Policy } from '../../core/policy.js';
 import { type HeaderField, wholeSeconds } from './fields.js';
 
-/** The largest Integer of a structured field (RFC 9651, section 3.3.1); a capacity may be larger. */
+/** The largest Integer of a structured field (RFC 9651, section 3.3.1); a quota may be larger. */
 const MAX_INTEGER = 999_999_999_999_999;
 
 /**
@@ -53,7 +53,7 @@ function textOf(policy: Policy): PolicyText {
   if (text === undefined) {
     // No escaping: the characters of a policy's name need none.
     const name = `"${policy.name}"`;
-    const member = `${name};q=${Math.min(policy.capacity, MAX_INTEGER)};w=${policy.perSeconds}`;
+    const member = `${name};q=${Math.min(policy.quota, MAX_INTEGER)};w=${policy.quotaSeconds}`;
     text = { name, member };
     texts.set(policy, text);
   }

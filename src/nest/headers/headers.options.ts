@@ -5,7 +5,7 @@ import { checkOptions } from '../../core/options.js';
 export interface LegacyHeadersOptions {
   /** X-RateLimit-Reset as Unix time (`'epoch'`) or as seconds from now (`'delta'`), whole and rounded up. Default: `'epoch'`. */
   readonly reset?: 'epoch' | 'delta';
-  /** Adds X-RateLimit-Policy: capacity, seconds and name of the policy that the other fields speak of. Default: false. */
+  /** Adds X-RateLimit-Policy: quota, seconds and name of the policy that the other fields speak of. Default: false. */
   readonly policy?: boolean;
 }
 

@@ -14,13 +14,12 @@ export function addLegacyFields(
   unixMicros: (nowMicros: number) => number,
 ): void {
   const binding = decision.mostRestrictive;
-  const { name, capacity, perSeconds } = binding.policy;
-  fields.push(
-    ['X-RateLimit-Limit', String(capacity)],
-    ['X-RateLimit-Remaining', String(binding.remaining)],
-    ['X-RateLimit-Reset', String(resetSeconds(binding, options.reset, unixMicros))],
-  );
-  if (options.policy) fields.push(['X-RateLimit-Policy', `${capacity};w=${perSeconds};name="${name}"`]);
+  const { name, quota, quotaSeconds } = binding.policy;
+  fields.push(['X-RateLimit-Limit', String(quota)], ['X-RateLimit-Remaining', String(binding.remaining)]);
+  const seconds = resetSeconds(binding, options.reset, unixMicros);
+  // Of a block without an end there is no instant to tell.
+  if (seconds !== Infinity) fields.push(['X-RateLimit-Reset', String(seconds)]);
+  if (options.policy) fields.push(['X-RateLimit-Policy', `${quota};w=${quotaSeconds};name="${name}"`]);
 }
 
 function resetSeconds(
