@@ -1,14 +1,13 @@
-import { type ChildProcess, execFileSync, fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Policy } from '../../src/core/policy.js';
+import { ensureBuilt, root } from '../support/built.js';
 import { deleteUnder, plainClient, redisUrl, uniquePrefix } from '../support/redis-testing.js';
 
 const PROCESSES = 8;
 const IN_FLIGHT = 16;
 const DURATION_MS = 20_000;
-const root = join(__dirname, '../..');
 
 interface Haul {
   asked: number;
@@ -44,9 +43,7 @@ function worstDebtUnits(policy: Policy, admissions: readonly [atMicros: number, 
 }
 
 test(`${PROCESSES} processes on one bucket get no more than capacity and refill, and no less`, async () => {
-  if (!existsSync(join(root, 'dist/esm/storage/redis/index.js'))) {
-    execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: root });
-  }
+  ensureBuilt();
   const prefix = uniquePrefix();
   // A second's worth of refill fits in: even a machine that is busy elsewhere for that long wastes none.
   const definition = { name: 'hammered', capacity: 1000, refillTokens: 997, refillSeconds: 1 };
