@@ -1,3 +1,4 @@
+export { type Algorithm } from './core/algorithm.js';
 export { type Bucket, type Charge } from './core/charge.js';
 export { type Clock, SystemClock } from './core/clock.js';
 export { Decision, PolicyDecision, Receipt } from './core/decision.js';
@@ -31,6 +32,7 @@ export {
 export { type OverrideChanges, type OverrideEntry, type OverrideStore } from './core/overrides/override-store.js';
 export { type OverridesOptions, type OverridesSurroundings } from './core/overrides/overrides-options.js';
 export { RateLimitOverrides } from './core/overrides/rate-limit-overrides.js';
+export { type Instants } from './core/instants.js';
 export { Policy } from './core/policy.js';
 export { type PolicyCounts } from './core/policy-counts.js';
 export { PolicyLimiter, type ScheduleOptions } from './core/policy-limiter.js';

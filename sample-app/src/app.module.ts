@@ -1,10 +1,12 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { RateLimitModule, type RateLimitStorage } from 'nestjs-token-bucket';
 import { AuthModule } from './auth/auth.module.js';
+import { CompletionsModule } from './completions/completions.module.js';
 import { DataModule } from './data/data.module.js';
 import { ExportsModule } from './exports/exports.module.js';
 import { HealthModule } from './health/health.module.js';
 import { NotificationsModule } from './notifications/notifications.module.js';
+import { ParcelsModule } from './parcels/parcels.module.js';
 import { ReportsModule } from './reports/reports.module.js';
 
 export interface AppModuleOptions {
@@ -12,7 +14,18 @@ export interface AppModuleOptions {
   readonly storage?: RateLimitStorage | undefined;
 }
 
-@Module({ imports: [AuthModule, DataModule, ExportsModule, HealthModule, NotificationsModule, ReportsModule] })
+@Module({
+  imports: [
+    AuthModule,
+    CompletionsModule,
+    DataModule,
+    ExportsModule,
+    HealthModule,
+    NotificationsModule,
+    ParcelsModule,
+    ReportsModule,
+  ],
+})
 export class AppModule {
   static register({ storage }: AppModuleOptions): DynamicModule {
     return {
@@ -27,6 +40,9 @@ export class AppModule {
             exports: { capacity: 5, perSeconds: 60 },
             // Named by no route: Notifications asks for it, with the recipient of a mail as the subject.
             mails: { capacity: 3, perSeconds: 60, usedInCode: true },
+            // For calls of somebody else's API, which wait for it. The carrier allows 20 in any second: 4 + 10 × (1 + 0.6),
+            // so that calls may also be up to 0.6 seconds late on their way.
+            carrier: { capacity: 4, refillTokens: 10, refillSeconds: 1 },
           },
         }),
       ],

@@ -33,8 +33,19 @@ export function examplesAt(url: string): readonly Example[] {
       curl: `curl -i -H 'Authorization: Bearer alice-token' -d to=ada@example.org -d text=Hello ${url}/notifications`,
     },
     {
+      route: 'GET /parcels/:id',
+      limit: 'calls of the carrier wait: 4 at once, 10 more each second; the default per address',
+      curl: `curl -i ${url}/parcels/42`,
+    },
+    {
+      route: 'POST /complete',
+      limit:
+        'per user 1000 tokens of a made-up language model in 60 seconds: an estimate is charged, and settled by what was used; as well as the default',
+      curl: `curl -i -H 'Authorization: Bearer alice-token' -d 'prompt=Write 300 words' ${url}/complete`,
+    },
+    {
       route: 'POST /login',
-      limit: 'per address 5 in 60 seconds, as well as the default',
+      limit: 'per address 5 attempts that fail in 60 seconds, as well as the default',
       curl: `curl -i -d username=alice -d password=alice-password ${url}/login`,
     },
     {

@@ -83,7 +83,16 @@ describe('GET / and GET /data', () => {
     const { headers, text } = await home();
     expect(headers['content-type']).toBe('text/html; charset=utf-8');
     expect(headers['x-ratelimit-remaining']).toBe('9');
-    for (const route of ['/data', '/reports', '/exports', '/exports/preview', '/notifications', '/login', '/health']) {
+    for (const route of [
+      '/data',
+      '/reports',
+      '/exports',
+      '/exports/preview',
+      '/notifications',
+      '/complete',
+      '/login',
+      '/health',
+    ]) {
       expect(text).toContain(`http://127.0.0.1:3000${route}</code>`);
     }
   });

@@ -30,16 +30,26 @@ describe('POST /login', () => {
     expect((await login(credentials)).status).toBe(401);
   });
 
-  it('allows an address 5 attempts, right or wrong, and one more 12 seconds later', async () => {
-    expect(await statusesOf(1, () => login(RIGHT))).toEqual([200]);
-    expect(await statusesOf(5, () => login(WRONG))).toEqual([...times(4, 401), 429]);
+  it('allows an address 5 attempts that fail, and one more 12 seconds later', async () => {
+    expect(await statusesOf(5, () => login(WRONG))).toEqual(times(5, 401));
 
     const { status, headers } = await login(RIGHT);
     expect(status).toBe(429);
     expect(headers).toMatchObject({ 'retry-after': '12', 'x-ratelimit-limit': '5', 'x-ratelimit-remaining': '0' });
 
     app.clock.advanceMs(12_000);
-    expect(await statusesOf(2, () => login(RIGHT))).toEqual([200, 429]);
+    expect(await statusesOf(2, () => login(WRONG))).toEqual([401, 429]);
+  });
+
+  it('does not count attempts that succeed', async () => {
+    await statusesOf(4, () => login(WRONG));
+    expect(await statusesOf(20, () => login(RIGHT))).toEqual(times(20, 200));
+    expect(await statusesOf(2, () => login(WRONG))).toEqual([401, 429]);
+  });
+
+  it('is not got past by many attempts at a time', async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => login(WRONG)));
+    expect(answers.filter(({ status }) => status === 401)).toHaveLength(5);
   });
 
   it('has a bucket of its own for every address', async () => {

@@ -9,6 +9,7 @@ import {
   StorageFailureError,
   WaitTooLongError,
 } from './errors.js';
+import { RateLimitOverrides } from './overrides/rate-limit-overrides.js';
 import { Policy } from './policy.js';
 import { PolicyLimiter } from './policy-limiter.js';
 import { RateLimiter } from './rate-limiter.js';
@@ -473,6 +474,25 @@ describe('a storage that cannot answer', () => {
     for (const name of 'abc') ask(name);
     await time.pass(0);
     expect(log).toEqual(['a@0', 'b@0', 'c@0']);
+  });
+});
+
+describe('what was decided at run time', () => {
+  it('counts for those who wait, too', async () => {
+    const time = new VirtualTime(START_MICROS);
+    const policy = new Policy({ name: 'carrier', ...ONE_A_SECOND });
+    const rateLimiter = new RateLimiter(new MemoryStorage({ clock: time }), [policy], { overrides: true });
+    const overrides = new RateLimitOverrides(rateLimiter);
+    const limiter = new PolicyLimiter(rateLimiter, policy, time);
+    await overrides.set(policy, 'tenant:7', { capacity: 3, perSeconds: 30 });
+    const wentAt: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      void limiter.wait('tenant:7', { cost: 1 }).then(() => wentAt.push((time.nowMicros() - START_MICROS) / 1000));
+    }
+    await time.pass(25_000_000);
+    expect(wentAt).toEqual([0, 0, 0, 10_000, 20_000]);
+    await overrides.block('tenant:7', { expiresInSeconds: 60 });
+    await expect(limiter.wait('tenant:7')).rejects.toMatchObject({ name: 'WaitTooLongError', retryAfterMs: 60_000 });
   });
 });
 

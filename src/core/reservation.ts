@@ -5,6 +5,9 @@ import type { Policy } from './policy.js';
 import { MAX_CAPACITY_UNITS } from './policy-checks.js';
 import type { StorageReply } from './storage.js';
 
+/** Of each policy. */
+const LENGTHS_REMEMBERED = 100;
+
 /** Tokens that were charged before they arrive. */
 export interface Reservation {
   readonly charge: Charge;
@@ -35,6 +38,22 @@ export function reserving(policy: Policy, maxWaitMicros: number): Policy {
     maxWaitMicros: { value: maxWaitMicros },
     capacityUnits: { value: policy.capacityUnits + countedMicros * policy.refillTokens, enumerable: true },
   }) as ReservingPolicy;
+}
+
+/** Waits of one length are by one and the same policy, which storages find again sooner than its equal. */
+export class ReservingPolicies {
+  private readonly byPolicy = new WeakMap<Policy, Map<number, Policy>>();
+
+  /** The same as {@link reserving}. */
+  of(policy: Policy, maxWaitMicros: number): Policy {
+    let byLength = this.byPolicy.get(policy);
+    if (byLength === undefined || byLength.size >= LENGTHS_REMEMBERED) {
+      this.byPolicy.set(policy, (byLength = new Map<number, Policy>()));
+    }
+    let found = byLength.get(maxWaitMicros);
+    if (found === undefined) byLength.set(maxWaitMicros, (found = reserving(policy, maxWaitMicros)));
+    return found;
+  }
 }
 
 /** The policy that {@link reserving} was given; any other is itself. */

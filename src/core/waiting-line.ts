@@ -2,22 +2,10 @@ import type { Pace } from './pace.js';
 import { plainOf, type Reservation } from './reservation.js';
 import type { MaybePromise } from './storage.js';
 import { Alarm, type Timers } from './timers.js';
+import { type Waiter, WaitingGroups } from './waiting-groups.js';
 
 /** No instant of a clock. */
 const SERVED = 0;
-
-/** Somebody in the line. */
-export interface Waiter {
-  readonly cost: number;
-  readonly go: (reservation: Reservation) => void;
-  readonly fail: (error: Error) => void;
-}
-
-/** Those who wait for the same number of tokens, in the order in which they came, and how often that is reserved. */
-interface Group {
-  readonly waiters: Set<Waiter>;
-  reserved: number;
-}
 
 export interface LineSurroundings {
   readonly pace: Pace;
@@ -38,7 +26,7 @@ export class WaitingLine {
   private returning = 0;
   /** In the order of their times. */
   private readonly reservations: Reservation[] = [];
-  private readonly groups = new Map<number, Group>();
+  private readonly groups = new WaitingGroups();
   private readonly kept = new WeakSet<Reservation>();
   private readonly alarm: Alarm;
 
@@ -48,10 +36,10 @@ export class WaitingLine {
 
   /** The reservation that a newcomer would get without one of his own; `undefined`: there is none to spare. */
   spare(cost: number): Reservation | undefined {
-    const group = this.groups.get(cost);
+    const { waiters, reserved } = this.groups.of(cost);
     // Who asked before him, and has no answer yet, comes before him.
-    if (this.asking > 0 || group === undefined || group.reserved <= group.waiters.size) return undefined;
-    return this.reservations.filter(({ charge }) => charge.cost === cost)[group.waiters.size];
+    if (this.asking > 0 || reserved <= waiters.size) return undefined;
+    return this.reservations.filter(({ charge }) => charge.cost === cost)[waiters.size];
   }
 
   /** To be called when a reservation is asked for, and {@link answered} once it is known what became of that. */
@@ -66,7 +54,7 @@ export class WaitingLine {
 
   /** @param reservation his own; left out for one who takes what is to spare. */
   join(waiter: Waiter, reservation?: Reservation): void {
-    this.groupOf(waiter.cost).waiters.add(waiter);
+    this.groups.of(waiter.cost).waiters.add(waiter);
     if (reservation !== undefined) this.insert(reservation);
     this.settle();
   }
@@ -78,15 +66,13 @@ export class WaitingLine {
   }
 
   leave(waiter: Waiter): void {
-    this.groups.get(waiter.cost)?.waiters.delete(waiter);
+    this.groups.of(waiter.cost).waiters.delete(waiter);
     this.settle();
   }
 
   /** Sends everybody away. */
   end(error: Error): void {
-    const waiters = [...this.groups.values()].flatMap((group) => [...group.waiters]);
-    for (const { waiters } of this.groups.values()) waiters.clear();
-    for (const waiter of waiters) waiter.fail(error);
+    for (const waiter of this.groups.dismiss()) waiter.fail(error);
     this.settle();
   }
 
@@ -95,12 +81,8 @@ export class WaitingLine {
     let nextAtMicros = this.serve();
     while (nextAtMicros === SERVED) nextAtMicros = this.serve();
     this.giveBackLast();
-    let isAwaited = false;
-    for (const [cost, { waiters, reserved }] of this.groups) {
-      if (waiters.size > 0) isAwaited = true;
-      else if (reserved === 0) this.groups.delete(cost);
-    }
-    if (this.reservations.length > 0) this.alarm.set(nextAtMicros, isAwaited);
+    this.groups.forgetEmpty();
+    if (this.reservations.length > 0) this.alarm.set(nextAtMicros, this.groups.isAnybodyWaiting);
     else this.alarm.clear();
     if (this.reservations.length + this.asking + this.returning === 0) this.surroundings.onEmpty();
   }
@@ -113,21 +95,21 @@ export class WaitingLine {
     const { policy, cost } = first.charge;
     const now = timers.nowMicros();
     if (first.dueMicros > now) return first.dueMicros;
-    const [waiter] = this.groupOf(cost).waiters;
+    const [waiter] = this.groups.of(cost).waiters;
     const heldMicros = waiter === undefined ? 0 : pace.holdMicros(plainOf(policy), cost, now);
     if (heldMicros > 0) return now + heldMicros;
     this.remove(0);
     // What nobody has come for by its time is lost.
     if (waiter === undefined) return SERVED;
     pace.count(plainOf(policy), cost, first.dueMicros, now);
-    this.groupOf(cost).waiters.delete(waiter);
+    this.groups.of(cost).waiters.delete(waiter);
     waiter.go(first);
     return SERVED;
   }
 
   private giveBackLast(): void {
     for (let last = this.reservations.at(-1); last !== undefined; last = this.reservations.at(-1)) {
-      const { waiters, reserved } = this.groupOf(last.charge.cost);
+      const { waiters, reserved } = this.groups.of(last.charge.cost);
       if (reserved <= waiters.size || this.kept.has(last)) return;
       this.remove(this.reservations.length - 1);
       this.giveBack(last);
@@ -154,17 +136,11 @@ export class WaitingLine {
   private insert(reservation: Reservation): void {
     const before = this.reservations.findLastIndex(({ dueMicros }) => dueMicros <= reservation.dueMicros);
     this.reservations.splice(before + 1, 0, reservation);
-    this.groupOf(reservation.charge.cost).reserved++;
+    this.groups.of(reservation.charge.cost).reserved++;
   }
 
   private remove(at: number): void {
     const [reservation] = this.reservations.splice(at, 1);
-    this.groupOf(reservation!.charge.cost).reserved--;
-  }
-
-  private groupOf(cost: number): Group {
-    let group = this.groups.get(cost);
-    if (group === undefined) this.groups.set(cost, (group = { waiters: new Set(), reserved: 0 }));
-    return group;
+    this.groups.of(reservation!.charge.cost).reserved--;
   }
 }

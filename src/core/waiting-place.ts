@@ -1,7 +1,8 @@
 import { onAbort } from './abort.js';
 import { Decision, PolicyDecision } from './decision.js';
 import { plainOf, type Reservation } from './reservation.js';
-import type { Waiter, WaitingLine } from './waiting-line.js';
+import type { Waiter } from './waiting-groups.js';
+import type { WaitingLine } from './waiting-line.js';
 
 /** Somebody's place in a line, until the tokens are there, the wait is refused or its signal ends it. */
 export class WaitingPlace implements Waiter {

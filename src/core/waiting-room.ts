@@ -6,7 +6,7 @@ import { LimiterClosedError, StorageFailureError, WaitTooLongError } from './err
 import { Pace } from './pace.js';
 import type { Policy } from './policy.js';
 import { RecentMap } from './recent-map.js';
-import { plainOf, type Reservation, reserving } from './reservation.js';
+import { plainOf, type Reservation, ReservingPolicies } from './reservation.js';
 import type { MaybePromise, RateLimitStorage, StorageReply } from './storage.js';
 import type { Timers } from './timers.js';
 import { WaitingLine } from './waiting-line.js';
@@ -14,14 +14,12 @@ import { WaitingPlace } from './waiting-place.js';
 
 /** Subjects whose pace is remembered, at most twice as many. */
 const PACES_REMEMBERED = 10_000;
-/** Waits of so many different lengths share their policies. */
-const LENGTHS_REMEMBERED = 100;
 
 /** Everybody in this process who waits for tokens of one policy: a line for each bucket. */
 export class WaitingRoom {
   private readonly lines = new Map<string, WaitingLine>();
   private readonly paces = new RecentMap<Pace>(PACES_REMEMBERED);
-  private readonly reservingByLength = new WeakMap<Policy, Map<number, Policy>>();
+  private readonly reserving = new ReservingPolicies();
   private isClosed = false;
 
   constructor(
@@ -64,7 +62,7 @@ export class WaitingRoom {
 
   private async reserve(place: WaitingPlace, asked: Charge, maxWaitMicros: number): Promise<void> {
     const line = this.lineAt(keyOf(asked.subject, false));
-    const charge = { ...asked, policy: this.reserving(asked.policy, maxWaitMicros) };
+    const charge = { ...asked, policy: this.reserving.of(asked.policy, maxWaitMicros) };
     const sentMicros = this.timers.nowMicros();
     line.ask();
     try {
@@ -129,16 +127,6 @@ export class WaitingRoom {
     let pace = this.paces.get(key);
     if (pace === undefined) this.paces.set(key, (pace = new Pace(this.policy.intervalMicros > 0)));
     return pace;
-  }
-
-  private reserving(policy: Policy, maxWaitMicros: number): Policy {
-    let byLength = this.reservingByLength.get(policy);
-    if (byLength === undefined || byLength.size >= LENGTHS_REMEMBERED) {
-      this.reservingByLength.set(policy, (byLength = new Map()));
-    }
-    let patient = byLength.get(maxWaitMicros);
-    if (patient === undefined) byLength.set(maxWaitMicros, (patient = reserving(policy, maxWaitMicros)));
-    return patient;
   }
 
   private tooLong(micros: number): WaitTooLongError {

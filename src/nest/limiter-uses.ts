@@ -1,5 +1,6 @@
 import { PROPERTY_DEPS_METADATA, SELF_DECLARED_DEPS_METADATA } from '@nestjs/common/constants.js';
 import type { ModulesContainer } from '@nestjs/core';
+import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
 import { policyNameOf } from './limiter-token.js';
 
 /** A place in code that is handed the limiter of a shared policy. */
@@ -9,12 +10,13 @@ export interface LimiterUse {
   readonly where: string;
 }
 
-type Wrapper =
-  ModulesContainer extends Map<string, infer M extends { readonly providers: Map<unknown, unknown> }>
-    ? M['providers'] extends Map<unknown, infer W>
-      ? W
-      : never
-    : never;
+/** As Nest writes down what a class is given: parameters of its constructor, or properties. */
+interface Dependency {
+  readonly index?: number;
+  readonly param?: unknown;
+  readonly key?: string | symbol;
+  readonly type?: unknown;
+}
 
 /** All of an application, by what Nest itself reads. Classes that are in none of its modules are another one's. */
 export function* limiterUses(modules: ModulesContainer): Iterable<LimiterUse> {
@@ -25,7 +27,7 @@ export function* limiterUses(modules: ModulesContainer): Iterable<LimiterUse> {
   }
 }
 
-function* usesOf({ metatype, inject, token }: Wrapper): Iterable<LimiterUse> {
+function* usesOf({ metatype, inject, token }: InstanceWrapper): Iterable<LimiterUse> {
   if (Array.isArray(inject)) {
     for (const dependency of inject as readonly unknown[]) {
       yield* use(tokenOf(dependency), `getRateLimiterToken in inject of ${nameOf(token)}`);
@@ -33,10 +35,10 @@ function* usesOf({ metatype, inject, token }: Wrapper): Iterable<LimiterUse> {
     return;
   }
   if (typeof metatype !== 'function') return;
-  for (const { index, param } of listOf<{ index: number; param: unknown }>(SELF_DECLARED_DEPS_METADATA, metatype)) {
-    yield* use(param, `@InjectRateLimiter on ${metatype.name}, constructor parameter ${index + 1}`);
+  for (const { index, param } of listOf(SELF_DECLARED_DEPS_METADATA, metatype)) {
+    yield* use(param, `@InjectRateLimiter on ${metatype.name}, constructor parameter ${index! + 1}`);
   }
-  for (const { key, type } of listOf<{ key: string | symbol; type: unknown }>(PROPERTY_DEPS_METADATA, metatype)) {
+  for (const { key = '', type } of listOf(PROPERTY_DEPS_METADATA, metatype)) {
     const where = typeof key === 'symbol' ? key.description! : `@InjectRateLimiter on ${metatype.name}.${key}`;
     yield* use(type, where);
   }
@@ -55,6 +57,6 @@ function nameOf(token: unknown): string {
   return typeof token === 'function' ? token.name : String(token);
 }
 
-function listOf<T>(key: string, type: object): readonly T[] {
-  return (Reflect.getMetadata(key, type) as readonly T[] | undefined) ?? [];
+function listOf(metadata: string, type: object): readonly Dependency[] {
+  return (Reflect.getMetadata(metadata, type) as readonly Dependency[] | undefined) ?? [];
 }

@@ -26,6 +26,8 @@ export class RouteQueue implements OnApplicationShutdown {
     const [charge] = await chargesOf(limit, context);
     if (charge === undefined) return undefined;
     const { policy, subject, cost } = charge;
+    const blocked = this.limiter.overrides?.denialOf(subject, [charge]);
+    if (blocked !== undefined) return blocked;
     const gone = new AbortController();
     const unwatch = whenGone(context, () =>
       gone.abort(new HttpException('The client has gone.', CLIENT_CLOSED_REQUEST)),

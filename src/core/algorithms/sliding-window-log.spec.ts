@@ -24,7 +24,11 @@ it('a charge counts until a window after it, not a µs longer', () => {
 it('asking changes nothing, whatever the time', () => {
   const log = logOf([3, 0], [2, 10]);
   expect(used(log, 10 * MINUTE)).toBe(0);
-  expect(log.instants(policy, 9, NOW + 10 * MINUTE)).toEqual({ retryAtMicros: 0, nextTokenAtMicros: 0, fullAtMicros: 0 });
+  expect(log.instants(policy, 9, NOW + 10 * MINUTE)).toEqual({
+    retryAtMicros: 0,
+    nextTokenAtMicros: 0,
+    fullAtMicros: 0,
+  });
   expect(used(log, MINUTE - 1)).toBe(5);
 });
 
@@ -32,9 +36,15 @@ it('tells when a cost fits, when there is one token more, and when it is full', 
   const log = logOf([3, 0], [2, 10], [4, 20]);
   const now = NOW + 30 * SECOND;
   const at = (seconds: number) => NOW + MINUTE + seconds * SECOND;
-  expect([1, 2, 4, 5, 6, 7, 10].map((cost) => log.instants(policy, cost, now).retryAtMicros)).toEqual(
-    [0, at(0), at(0), at(10), at(10), at(20), at(20)],
-  );
+  expect([1, 2, 4, 5, 6, 7, 10].map((cost) => log.instants(policy, cost, now).retryAtMicros)).toEqual([
+    0,
+    at(0),
+    at(0),
+    at(10),
+    at(10),
+    at(20),
+    at(20),
+  ]);
   expect(log.instants(policy, 1, now)).toMatchObject({ nextTokenAtMicros: at(0), fullAtMicros: at(20) });
   // Of no meaning, but no error either.
   expect(log.instants(policy, 11, now).retryAtMicros).toBe(0);

@@ -3,20 +3,13 @@ import { misconfigured } from '../errors.js';
 import type { Policy } from '../policy.js';
 import type { RateLimiter } from '../rate-limiter.js';
 import { SystemTimers } from '../timers.js';
-import {
-  checkedBlockOptions,
-  checkedId,
-  checkedLifetimeMicros,
-  checkedNumbers,
-  checkedOverridden,
-  checkedReason,
-  checkedSubject,
-} from './override-checks.js';
+import { checkedLifetimeMicros, checkedSubject } from './override-checks.js';
 import { TooManyOverridesError } from './override-errors.js';
 import { listBlocks, listOverrides } from './override-list.js';
 import { OverrideReader } from './override-reader.js';
+import { blockRecord, limitKey, limitRecord } from './override-records.js';
 import { MAX_OVERRIDES } from './override-store.js';
-import { type BlockRecord, type LimitRecord, overrideKey, type OverrideRecord, overrideText } from './override-text.js';
+import { overrideKey, type OverrideRecord, overrideText } from './override-text.js';
 import type {
   OverriddenSubject,
   OverrideDefinition,
@@ -59,27 +52,14 @@ export class RateLimitOverrides {
   async set(policy: Policy | string, subject: OverriddenSubject, definition: OverrideDefinition): Promise<void> {
     const where = `${WHERE}.set`;
     this.checkOn(where);
-    const declared = this.policyOf(policy);
-    const of = checkedOverridden(subject, where);
-    const record: LimitRecord = {
-      kind: 'limit',
-      policy: checkedId(declared, where),
-      ...(of === undefined ? {} : { subject: of }),
-      numbers: checkedNumbers(declared, definition, where),
-      ...checkedReason(definition, where),
-    };
+    const record = limitRecord(this.policyOf(policy), subject, definition, where);
     await this.write(record, checkedLifetimeMicros(definition, where), where);
   }
 
   /** Has the declared numbers count again. Answers whether there was an override. @throws as {@link set} */
   async remove(policy: Policy | string, subject: OverriddenSubject): Promise<boolean> {
     const where = `${WHERE}.remove`;
-    const of = checkedOverridden(subject, where);
-    const { id } = this.policyOf(policy);
-    return this.removeKey(
-      overrideKey({ kind: 'limit', policy: id, ...(of === undefined ? {} : { subject: of }) }),
-      where,
-    );
+    return this.removeKey(overrideKey(limitKey(this.policyOf(policy), subject, where)), where);
   }
 
   /** The limits that are changed now, by the storage. @throws StorageFailureError */
@@ -95,12 +75,7 @@ export class RateLimitOverrides {
   async block(subject: string, options: OverrideOptions = {}): Promise<void> {
     const where = `${WHERE}.block`;
     this.checkOn(where);
-    checkedBlockOptions(options, where);
-    const record: BlockRecord = {
-      kind: 'block',
-      subject: checkedSubject(subject, where),
-      ...checkedReason(options, where),
-    };
+    const record = blockRecord(subject, options, where);
     await this.write(record, checkedLifetimeMicros(options, where), where);
   }
 

@@ -51,6 +51,20 @@ function members(value: string | undefined): Record<string, Record<string, unkno
   return Object.fromEntries(list);
 }
 
+describe('a leaky bucket', () => {
+  const leaky = new Policy({ name: 'calls', capacity: 90, perSeconds: 60, algorithm: 'leaky-bucket' });
+
+  it('is told in the numbers that were written, and what is left in those of the bucket', () => {
+    expect(headersOf(allowed(holding(0, leaky)), { legacy: { policy: true } })).toMatchObject({
+      'RateLimit-Policy': '"calls";q=90;w=60',
+      RateLimit: '"calls";r=0;t=1',
+      'X-RateLimit-Limit': '90',
+      'X-RateLimit-Remaining': '0',
+      'X-RateLimit-Policy': '90;w=60;name="calls"',
+    });
+  });
+});
+
 describe('RateLimit and RateLimit-Policy', () => {
   it.each([
     ['the first request', allowed(holding(9, tenPerMinute)), '"default";r=9;t=54'],

@@ -15,6 +15,10 @@ export const NAMES_OF_PIECES = [
   "import { ManualClock, storageContract, withManualClock, withoutRateLimits } from 'nestjs-token-bucket/testing';",
   'declare const app: NestExpressApplication;',
   'declare const limiter: RateLimiter;',
+  "import { EVERY_SUBJECT, type OverrideStore, type RateLimitOverrides } from 'nestjs-token-bucket';",
+  'declare const limits: RateLimitOverrides;',
+  "import { getRateLimiterToken, type PolicyLimiter, WaitTooLongError } from 'nestjs-token-bucket';",
+  'declare const policyLimiter: PolicyLimiter;',
   'declare class AppModule {}',
   'declare class MyStorage extends MemoryStorage {}',
   // Of @nestjs/config, which nothing else here needs.

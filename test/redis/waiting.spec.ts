@@ -1,0 +1,120 @@
+import type { Decision } from '../../src/core/decision.js';
+import { Policy } from '../../src/core/policy.js';
+import { PolicyLimiter } from '../../src/core/policy-limiter.js';
+import { RateLimiter } from '../../src/core/rate-limiter.js';
+import { OutageStorage } from '../../src/storage/outage/outage.storage.js';
+import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
+import { deleteUnder, plainClient, redisUrl, uniquePrefix } from '../support/redis-testing.js';
+
+const INSTANCES = 3;
+const CALLS_EACH = 60;
+const SUBJECT = 'everyone';
+
+const client = plainClient();
+const prefix = uniquePrefix();
+/** Patient: what a busy machine does to the answers of Redis is not what is tested here. */
+const storages = Array.from(
+  { length: INSTANCES },
+  () => new RedisStorage({ url: redisUrl(), prefix, deadlineMs: 10_000 }),
+);
+const limitersOf = (policy: Policy) =>
+  storages.map((storage) => new PolicyLimiter(new RateLimiter(new OutageStorage(storage, OUTAGES)), policy));
+const OUTAGES = { onStorageFailure: 'deny', instances: 1 } as const;
+
+beforeAll(() => Promise.all(storages.map((storage) => storage.open())));
+afterAll(async () => {
+  for (const storage of storages) await storage.close();
+  await deleteUnder(client, prefix);
+  await client.quit();
+});
+afterEach(() => jest.restoreAllMocks());
+
+async function serverMicros(): Promise<number> {
+  const [seconds, micros] = await client.time();
+  return Number(seconds) * 1_000_000 + Number(micros);
+}
+
+/** When the tokens of a decision arrived, by the server's clock. */
+function arrivedAtMicros(decision: Decision): number {
+  const { policy, nowMicros, resetAfterMs } = decision.policies[0]!;
+  const waitMicros = Math.round(resetAfterMs * 1000) - Math.ceil(policy.capacityUnits / policy.refillTokens);
+  return nowMicros + Math.max(0, waitMicros);
+}
+
+/** The most that arrived in any interval beyond what refilled in it, in units. */
+function worstDebtUnits(policy: Policy, arrivedAt: readonly number[]): number {
+  let [worst, debt, previous] = [0, 0, 0];
+  for (const at of arrivedAt) {
+    debt = Math.max(0, debt - (at - previous) * policy.refillTokens) + policy.tokenUnits;
+    previous = at;
+    worst = Math.max(worst, debt);
+  }
+  return worst;
+}
+
+test(`${INSTANCES} instances are one line: within the bound, never early by the server's clock, asked once each`, async () => {
+  const policy = new Policy({ name: 'shared', capacity: 5, refillTokens: 100, refillSeconds: 1 });
+  const asked = storages.map((storage) => jest.spyOn(storage, 'consume'));
+  const arrivedAt: number[] = [];
+  const order: number[][] = storages.map(() => []);
+  await Promise.all(
+    limitersOf(policy).flatMap((limiter, instance) =>
+      Array.from({ length: CALLS_EACH }, async (_, call) => {
+        const decision = await limiter.wait(SUBJECT);
+        order[instance]!.push(call);
+        const at = arrivedAtMicros(decision);
+        expect(await serverMicros()).toBeGreaterThanOrEqual(at);
+        arrivedAt.push(at);
+      }),
+    ),
+  );
+  arrivedAt.sort((a, b) => a - b);
+  expect(arrivedAt).toHaveLength(INSTANCES * CALLS_EACH);
+  expect(worstDebtUnits(policy, arrivedAt)).toBeLessThanOrEqual(policy.capacityUnits);
+  for (const calls of order) expect(calls).toEqual([...calls].toSorted((a, b) => a - b));
+  for (const consume of asked) expect(consume).toHaveBeenCalledTimes(CALLS_EACH);
+}, 60_000);
+
+test('whoever leaves goes back to Redis if nobody of any instance waits behind, and only then', async () => {
+  const policy = new Policy({ name: 'left', capacity: 1, perSeconds: 3600 });
+  const [here, there] = limitersOf(policy) as [PolicyLimiter, PolicyLimiter];
+  const owedTokens = async () =>
+    Math.round(((await here.peek(SUBJECT)).resetAfterMs * policy.refillTokens) / 3_600_000);
+  const leave = [new AbortController(), new AbortController()] as const;
+  const gone = (reason: unknown) => reason;
+
+  await here.wait(SUBJECT);
+  const first = here.wait(SUBJECT, { signal: leave[0].signal }).catch(gone);
+  const cancel = jest.spyOn(storages[0]!, 'cancel');
+  expect(await owedTokens()).toBe(2);
+  const second = there.wait(SUBJECT, { signal: leave[1].signal }).catch(gone);
+  while ((await owedTokens()) < 3);
+
+  leave[0].abort('first');
+  expect(await first).toBe('first');
+  expect(await cancel.mock.results[0]!.value).toBe(false);
+  expect(await owedTokens()).toBe(3);
+  leave[1].abort('second');
+  expect(await second).toBe('second');
+  while ((await owedTokens()) > 2);
+  here.close();
+  there.close();
+}, 60_000);
+
+test('a storage that is away and denies ends the wait, one that is counted here goes on with a share', async () => {
+  const policy = new Policy({ name: 'away', capacity: 4, refillTokens: 1000, refillSeconds: 1 });
+  const closed = new RedisStorage({ url: redisUrl(), prefix });
+  await closed.open();
+  await closed.close();
+  const limiter = (onStorageFailure: 'deny' | 'local' | 'allow') =>
+    new PolicyLimiter(new RateLimiter(new OutageStorage(closed, { onStorageFailure, instances: 2 })), policy);
+  await expect(limiter('deny').wait(SUBJECT)).rejects.toThrow('closed');
+  const waits = Array.from({ length: 8 }, () => limiter('allow').wait(SUBJECT));
+  expect((await Promise.all(waits)).every(({ isWithoutStorage }) => isWithoutStorage)).toBe(true);
+  const local = limiter('local');
+  const decisions = await Promise.all(Array.from({ length: 8 }, () => local.wait(SUBJECT)));
+  const { policy: share } = decisions[0]!.policies[0]!;
+  expect([share.capacity, share.refillTokens / share.refillMicros]).toEqual([2, 500 / 1e6]);
+  expect(worstDebtUnits(share, decisions.map(arrivedAtMicros))).toBeLessThanOrEqual(share.capacityUnits);
+  expect(decisions.every(({ isWithoutStorage }) => isWithoutStorage)).toBe(true);
+}, 60_000);
