@@ -13,6 +13,7 @@ import {
 } from './limit-definition.js';
 import { checkedCost, planLimit } from './limit-plan.js';
 import { type PlannedLimit, plannedLimit } from './planned-limit.js';
+import { checkQueue } from './queue-checks.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
 import { checkedFunction, checkedSettleRules, either } from './request-functions.js';
 
@@ -82,13 +83,15 @@ export class PolicyRegistry {
     const { cost, skipIf } = use;
     const settles = checkedSettleRules(use, where);
     if (cost === undefined && skipIf === undefined && settles === undefined) return planned;
-    return plannedLimit({
+    const limit = plannedLimit({
       ...planned,
       cost: cost === undefined ? planned.cost : checkedCost(cost, planned.policies, where),
       skipIf: either(planned.skipIf, checkedFunction(skipIf, 'skipIf', where)),
       settles: settles ?? planned.settles,
       where,
     });
+    if (limit.maxWaitMs !== undefined) checkQueue(limit);
+    return limit;
   }
 
   /**
@@ -99,6 +102,13 @@ export class PolicyRegistry {
   rejectUnused(inCode: ReadonlySet<string> = new Set()): void {
     for (const [name, { policies }] of this.shared) {
       const { usedInCode } = toDefinition<Partial<SharedPolicyDefinition>>(this.options.policies[name]!);
+      if (usedInCode === true && policies.length === 0) {
+        misconfigured(
+          `${this.options.where} policies.${name}`,
+          'usedInCode is true for numbers that a request decides, and in code there is none',
+          'remove usedInCode, or state the numbers',
+        );
+      }
       if (this.applied.has(name) || usedInCode === true || policies.some((policy) => inCode.has(policy.name))) continue;
       misconfigured(
         `${this.options.where} policies.${name}`,

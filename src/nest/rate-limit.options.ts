@@ -41,7 +41,7 @@ export interface RateLimitModuleOptions extends WrittenObservingOptions {
   readonly policies?: Readonly<Record<string, SharedPolicyDefinition | Limits | LimitFunction>> | undefined;
   /** Who is limited where a limit does not say. Default: `ip()`. */
   readonly by?: Subject | undefined;
-  /** Lifts every limit from the requests for which it answers `true`. Asked at each request, before authentication. */
+  /** Lifts every limit from the requests for which it answers `true`. Asked once at each request, when its first limit is. */
   readonly skipIf?: SkipFunction | undefined;
   /**
    * What limits that do not say do while the storage cannot be asked: they are counted in this process (`'local'`), they

@@ -96,5 +96,12 @@ export function outcomeOf(
 ): RequestOutcome {
   if (!('error' in answer)) return { status, result: answer.result, error: undefined };
   const { error } = answer;
-  return { status: error instanceof HttpException ? error.getStatus() : 500, result: undefined, error };
+  return { status: statusOf(error), result: undefined, error };
+}
+
+/** Errors of Express and Fastify bring a status, too, and Nest heeds it. */
+function statusOf(error: unknown): number {
+  if (error instanceof HttpException) return error.getStatus();
+  const { statusCode } = (error ?? {}) as { readonly statusCode?: unknown };
+  return typeof statusCode === 'number' && statusCode >= 400 && statusCode <= 599 ? statusCode : 500;
 }

@@ -5,7 +5,7 @@ import { RateLimit, RateLimitModule, type RateLimitModuleOptions } from 'nestjs-
 import type { Platform, RunningApp } from './support/app.js';
 import { members, remaining } from './support/fields.js';
 import { LANES, makeStorage, useApps } from './support/lanes.js';
-import { expectMistake, type MistakeRow, onMethod } from './support/mistakes.js';
+import { expectMistake, type MistakeRow, onMethod, withOptions } from './support/mistakes.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -158,6 +158,23 @@ const ROWS: readonly MistakeRow[] = [
     AT_LIST,
     "refundIf or settle stands beside onExceeded: 'wait'",
     'limits of their own',
+  ],
+  [
+    'a rule of a route about a shared line',
+    () =>
+      onMethod([RateLimit('calls', { refundIf: () => true })], {
+        policies: { calls: { capacity: 1, perSeconds: 1, onExceeded: 'wait', maxWaitMs: 100 } },
+      }),
+    AT_LIST,
+    "refundIf or settle stands beside onExceeded: 'wait'",
+    'limits of their own',
+  ],
+  [
+    'a shared policy in code whose numbers a request decides',
+    () => withOptions({ policies: { calls: { limits: () => '1/second', usedInCode: true } } }),
+    'RateLimitModule.forRoot policies.calls',
+    'usedInCode is true for numbers that a request decides',
+    'state the numbers',
   ],
   [
     'a line for a sliding window',

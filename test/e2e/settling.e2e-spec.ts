@@ -96,6 +96,17 @@ class SettlingController {
     return { answer: 42 };
   }
 
+  @Get('gone')
+  @RateLimit(5, 3600, {
+    refundIf: (outcome) => {
+      heard.push(outcome);
+      return false;
+    },
+  })
+  gone(): never {
+    throw Object.assign(new Error('gone'), { statusCode: 410 });
+  }
+
   @Get('slow')
   @RateLimit(2, 3600, { refundIf: () => true })
   async slow(): Promise<string> {
@@ -244,6 +255,12 @@ describe('Settling', () => {
     const app = await startSettling();
     await app.get('/settle/outcome');
     expect(heard).toEqual([{ status: 200, result: { answer: 42 }, error: undefined }]);
+  });
+
+  it('is told the status of an error that is none of Nest, as the client is', async () => {
+    const app = await startSettling();
+    expect((await app.get('/settle/gone')).status).toBe(410);
+    expect(heard).toMatchObject([{ status: 410, result: undefined }]);
   });
 
   it('is told the status where a guard behind ours refused', async () => {

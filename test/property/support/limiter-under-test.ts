@@ -35,6 +35,10 @@ export class LimiterUnderTest {
     return this.limiter.refund(...receipt) as boolean;
   }
 
+  settle(...receipt: Parameters<RateLimiter['settle']>): boolean {
+    return this.limiter.settle(...receipt) as boolean;
+  }
+
   reset(...buckets: Parameters<RateLimiter['reset']>): void {
     void this.limiter.reset(...buckets);
   }

@@ -60,10 +60,24 @@ export class OracleBucket {
     this.level = this.capacity * this.parts;
   }
 
+  /** Gives tokens back that were taken then, less what has dropped in since: it would have, without them. */
+  giveBack(tokens: number, thenMicros: number): void {
+    const drops = this.now / this.microsPerDrop - BigInt(thenMicros) / this.microsPerDrop;
+    const left = BigInt(tokens) * this.parts - drops * this.partsPerDrop;
+    if (left > 0n) this.level = least(this.capacity * this.parts, this.level + left);
+  }
+
+  /** Takes what may be more than there is, until `mostOwed` tokens are missing; who owes more already goes on owing it. */
+  overrun(tokens: number, mostOwed: number): void {
+    const lowest = least(this.level, BigInt(-mostOwed) * this.parts);
+    const after = this.level - BigInt(tokens) * this.parts;
+    this.level = after < lowest ? lowest : after;
+  }
+
   /** What is to be said of the bucket as it stands, to somebody who asked for `cost` and was `told` yes or no. */
   expected(cost: number, told: boolean): Expected {
     const full = this.capacity * this.parts;
-    const remaining = this.level / this.parts;
+    const remaining = this.level < 0n ? 0n : this.level / this.parts;
     const asked = BigInt(cost);
     return {
       allowed: told,
