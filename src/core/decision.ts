@@ -121,10 +121,10 @@ export class Decision {
     return !this.allowed && this.policies.some(({ isBlocked }) => isBlocked);
   }
 
-  /** One receipt per question that the storage answered with yes; none for a denied decision. */
+  /** One receipt per question that the storage answered with yes, and per clock; none for a denied decision. */
   get receipts(): readonly Receipt[] {
     // Most are never asked for, so they are not made with every decision.
-    return (this.receiptList ??= [receiptFor(this.policies)]);
+    return (this.receiptList ??= receiptsFor(this.policies));
   }
 
   /** The policy that binds: when denied the one with the longest wait, else the one with the least left of its capacity. */
@@ -157,6 +157,13 @@ export function together(earlier: Decision, later: Decision): Decision {
     allowed ? [...earlier.receipts, ...later.receipts] : [],
     earlier.isWithoutStorage || later.isWithoutStorage,
   );
+}
+
+function receiptsFor(policies: readonly PolicyDecision[]): Receipt[] {
+  const [first] = policies;
+  if (policies.every(({ nowMicros }) => nowMicros === first!.nowMicros)) return [receiptFor(policies)];
+  const times = new Set(policies.map(({ nowMicros }) => nowMicros));
+  return [...times].map((time) => receiptFor(policies.filter(({ nowMicros }) => nowMicros === time)));
 }
 
 function receiptFor(policies: readonly PolicyDecision[]): Receipt {

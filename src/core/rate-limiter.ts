@@ -263,7 +263,7 @@ function malformed(charges: readonly Charge[], { debtUnits }: StorageReply): Sto
 }
 
 function toPolicyDecisions(charges: readonly Charge[], reply: StorageReply): PolicyDecision[] {
-  const { allowed, nowMicros, debtUnits, unixMicros } = reply;
+  const { allowed, nowMicros, nowMicrosEach, debtUnits, unixMicros } = reply;
   return charges.map((charge, i) => {
     const { policy, cost } = charge;
     const debt = debtUnits[i]!;
@@ -271,7 +271,7 @@ function toPolicyDecisions(charges: readonly Charge[], reply: StorageReply): Pol
       charge,
       allowed || debt + costUnits(policy, cost) <= policy.capacityUnits,
       debt,
-      nowMicros,
+      nowMicrosEach?.[i] ?? nowMicros,
       unixMicros,
       instantsOf(charge, reply, i),
     );

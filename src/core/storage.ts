@@ -18,6 +18,8 @@ export interface StorageReply {
   readonly debtUnits: readonly number[];
   /** Set where a charge is on a sliding window: for each of those, in the order of the charges, when its debt will be less. */
   readonly instants?: readonly (Instants | undefined)[];
+  /** Set where servers with clocks of their own answered: the time of each charge, by the clock that it was taken by. */
+  readonly nowMicrosEach?: readonly number[];
   /** Set where the answer was found without the storage: the charges that were made in place of those asked. */
   readonly madeInstead?: readonly Charge[];
   /** Set beside it, because then it is not the storage's clock that `nowMicros` is of: the Unix time in integer µs. */

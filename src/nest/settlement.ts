@@ -99,9 +99,10 @@ export function outcomeOf(
   return { status: statusOf(error), result: undefined, error };
 }
 
-/** Errors of Express and Fastify bring a status, too, and Nest heeds it. */
 function statusOf(error: unknown): number {
   if (error instanceof HttpException) return error.getStatus();
-  const { statusCode } = (error ?? {}) as { readonly statusCode?: unknown };
-  return typeof statusCode === 'number' && statusCode >= 400 && statusCode <= 599 ? statusCode : 500;
+  const { statusCode, status, expose, code } = (error ?? {}) as Readonly<Record<string, unknown>>;
+  // Nest heeds the statuses of http-errors and of Fastify's own errors, and no others.
+  const isForeign = (typeof expose === 'boolean' && status === statusCode) || /^FST_/.test(String(code));
+  return isForeign && typeof statusCode === 'number' ? statusCode : 500;
 }

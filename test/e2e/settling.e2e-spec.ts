@@ -104,7 +104,7 @@ class SettlingController {
     },
   })
   gone(): never {
-    throw Object.assign(new Error('gone'), { statusCode: 410 });
+    throw Object.assign(new Error('gone'), { statusCode: 410, status: 410, expose: true });
   }
 
   @Get('slow')

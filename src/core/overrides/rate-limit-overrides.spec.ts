@@ -269,7 +269,9 @@ describe('what cannot be meant', () => {
   });
 
   it('an unknown policy is told as elsewhere', async () => {
-    await expect(limits.set('joobs', ADA, good)).rejects.toThrow(InvalidChargeError);
+    for (const policy of ['joobs', '', undefined, null, 7, {}] as string[]) {
+      await expect(limits.set(policy, ADA, good)).rejects.toThrow(InvalidChargeError);
+    }
   });
 
   it('more than the storage takes is refused, and those that are over make room', async () => {

@@ -1,5 +1,5 @@
 import type { Decision } from '../decision.js';
-import { misconfigured } from '../errors.js';
+import { describeValue, InvalidChargeError, misconfigured } from '../errors.js';
 import type { Policy } from '../policy.js';
 import type { RateLimiter } from '../rate-limiter.js';
 import { SystemTimers } from '../timers.js';
@@ -121,7 +121,11 @@ export class RateLimitOverrides {
   }
 
   private policyOf(policy: Policy | string): Policy {
-    return typeof policy === 'string' ? this.limiter.policyNamed(policy) : policy;
+    if (typeof policy === 'string') return this.limiter.policyNamed(policy);
+    if ((policy as Policy | undefined | null)?.capacityUnits !== undefined) return policy;
+    throw new InvalidChargeError(
+      `The policy is ${describeValue(policy)}; expected a Policy, or the name of a declared one.`,
+    );
   }
 
   private checkOn(where: string): Overrides {
