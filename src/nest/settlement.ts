@@ -103,6 +103,6 @@ function statusOf(error: unknown): number {
   if (error instanceof HttpException) return error.getStatus();
   const { statusCode, status, expose, code } = (error ?? {}) as Readonly<Record<string, unknown>>;
   // Nest heeds the statuses of http-errors and of Fastify's own errors, and no others.
-  const isForeign = (typeof expose === 'boolean' && status === statusCode) || /^FST_/.test(String(code));
+  const isForeign = (typeof expose === 'boolean' && status === statusCode) || String(code).startsWith('FST_');
   return isForeign && typeof statusCode === 'number' ? statusCode : 500;
 }
