@@ -1,6 +1,6 @@
 import type { Charge } from './charge.js';
 import type { Decision } from './decision.js';
-import { isStorageFailure } from './errors.js';
+import { isStorageFailure, WaitTooLongError } from './errors.js';
 import type { Policy } from './policy.js';
 
 /** What became of the questions about one policy since its limiter was made. Every number only goes up. */
@@ -51,6 +51,12 @@ export class PolicyCounters {
   count(asked: readonly Charge[], decision: Decision): void {
     if (asked.length === 1) this.increment(asked[0]!.policy, decision.allowed, decision);
     else this.countEach(asked, decision);
+  }
+
+  /** One who waited for tokens and did not get them: because the line is too long, or the storage failed. */
+  countUnserved({ policy }: Charge, error: unknown): void {
+    if (error instanceof WaitTooLongError) this.of(policy).denied++;
+    else if (isStorageFailure(error)) this.of(policy).failed++;
   }
 
   /** Errors that say nothing of the storage are mistakes of the program, which no number of this kind would help with. */

@@ -507,3 +507,16 @@ it('a limiter that is closed sends away who waits, and lets nobody in', async ()
   expect(storage.peek([{ policy, subject: ALL, cost: 1 }]).debtUnits).toEqual([policy.capacityUnits]);
   expect(time.isIdle).toBe(true);
 });
+
+it('is counted when it is let go or refused, and not when it leaves', async () => {
+  const time = new VirtualTime(START_MICROS);
+  const rateLimiter = new RateLimiter(new WatchedStorage(time));
+  const limiter = new PolicyLimiter(rateLimiter, new Policy({ name: 'carrier', capacity: 1, perSeconds: 1 }), time);
+  await limiter.wait(ALL);
+  const leaving = new AbortController();
+  const left = limiter.wait(ALL, { signal: leaving.signal });
+  await expect(limiter.wait(ALL, { maxWaitMs: 500 })).rejects.toThrow(WaitTooLongError);
+  leaving.abort(new Error('left'));
+  await expect(left).rejects.toThrow('left');
+  expect(rateLimiter.counts).toMatchObject([{ policy: 'carrier', allowed: 1, denied: 1, failed: 0 }]);
+});

@@ -70,14 +70,18 @@ export class PolicyLimiter {
   async wait(subject: string, options: WaitOptions = {}): Promise<Decision> {
     const where = `Waiting for policy "${this.policy.name}"`;
     checkOptions(options, WAIT_OPTIONS, where);
-    const { cost = 1, signal } = options;
-    checkCharge({ policy: this.policy, subject, cost });
-    const charge = this.overridden({ policy: this.policy, subject, cost });
+    const charge = { policy: this.policy, subject, cost: options.cost ?? 1 };
+    checkCharge(charge);
+    return this.limiter.countWait(charge, this.reserve(charge, options, where));
+  }
+
+  private async reserve(asked: Charge, options: WaitOptions, where: string): Promise<Decision> {
+    const charge = this.overridden(asked);
     const maxWaitMicros = checkedMaxWaitMicros(options, charge.policy, where);
     checkReservable(charge.policy);
-    checkReservableCost(charge.policy, cost);
-    signal?.throwIfAborted();
-    return this.room.wait(charge, maxWaitMicros, signal);
+    checkReservableCost(charge.policy, charge.cost);
+    options.signal?.throwIfAborted();
+    return this.room.wait(charge, maxWaitMicros, options.signal);
   }
 
   /**

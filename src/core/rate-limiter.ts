@@ -1,15 +1,14 @@
-import { costUnits } from './algorithms/token-bucket.js';
 import { type Charge, checkCharge, sumByBucket } from './charge.js';
-import { Decision, PolicyDecision, type Receipt } from './decision.js';
-import { describeValue, InvalidChargeError, misconfigured, StorageFailureError } from './errors.js';
-import type { Instants } from './instants.js';
+import { DeclaredPolicies } from './declared-policies.js';
+import { Decision, type Receipt } from './decision.js';
+import { InvalidChargeError } from './errors.js';
 import { checkGrant, GRANTED_AT_MICROS } from './overrides/grant.js';
-import { declaredPolicy } from './overrides/overridden-policy.js';
 import { type Overrides, overridesOf } from './overrides/overrides.js';
 import type { Policy } from './policy.js';
 import { PolicyCounters, type PolicyCounts } from './policy-counts.js';
 import { settlementOf } from './settlement.js';
 import type { MaybePromise, RateLimitStorage, StorageReply } from './storage.js';
+import { toDecision } from './to-decision.js';
 
 /** A bucket as callers name it: the policy itself, or the name of one of the application's shared policies. */
 export interface BucketRequest {
@@ -38,7 +37,7 @@ const SPENT = new WeakSet<Receipt>();
  * where the storage does (memory) and with a promise where it cannot (Redis); `await` serves both.
  */
 export class RateLimiter {
-  private readonly policiesByName = new Map<string, Policy>();
+  private readonly declared: DeclaredPolicies;
   private readonly counters = new PolicyCounters();
   /** What was decided at run time; undefined where nothing can be. */
   readonly overrides: Overrides | undefined;
@@ -53,17 +52,8 @@ export class RateLimiter {
     { overrides = false }: RateLimiterOptions = {},
   ) {
     this.overrides = overrides ? overridesOf(storage, 'new RateLimiter overrides') : undefined;
-    for (const policy of policies) {
-      if (this.policiesByName.has(policy.name)) {
-        misconfigured(
-          'new RateLimiter',
-          `two policies are named ${describeValue(policy.name)}`,
-          'rename one, or hand over the Policy with each request instead of its name',
-        );
-      }
-      this.policiesByName.set(policy.name, policy);
-      this.counters.declare(policy);
-    }
+    this.declared = new DeclaredPolicies(policies);
+    this.keepCountsOf(this.declared.all);
   }
 
   /**
@@ -146,6 +136,18 @@ export class RateLimiter {
     return this.storage.refund([granted], GRANTED_AT_MICROS);
   }
 
+  /** Counts what becomes of one who waits for tokens, which this limiter is not asked for. */
+  async countWait(charge: Charge, waiting: Promise<Decision>): Promise<Decision> {
+    try {
+      const decision = await waiting;
+      this.counters.count([charge], decision);
+      return decision;
+    } catch (error) {
+      this.counters.countUnserved(charge, error);
+      throw error;
+    }
+  }
+
   private take(charges: readonly Charge[]): MaybePromise<Decision> {
     let reply: MaybePromise<StorageReply>;
     try {
@@ -193,37 +195,14 @@ export class RateLimiter {
   }
 
   private toCharge({ policy, subject, cost = 1 }: ChargeRequest): Charge {
-    const charge = { policy: this.policyOf(policy), subject, cost };
+    const charge = { policy: this.declared.policyOf(policy), subject, cost };
     checkCharge(charge);
     return charge;
   }
 
-  private policyOf(policy: Policy | string): Policy {
-    if (typeof policy === 'string') return this.policyNamed(policy);
-    return this.policiesByName.size > 0 && policy?.place === '' ? this.notNamesake(policy) : policy;
-  }
-
-  /** A policy made in code without a place would charge the bucket of a shared policy of its name. */
-  private notNamesake(policy: Policy): Policy {
-    const shared = this.policiesByName.get(policy.name);
-    if (shared === undefined || shared === policy || shared.agreesWith(policy)) return policy;
-    // What a decision tells of is the policy as it was overridden then.
-    if (declaredPolicy(policy) === shared) return shared;
-    throw new InvalidChargeError(
-      `Policy "${policy.name}" shares its bucket with the declared policy of that name, but differs in capacity, refill or algorithm; ` +
-        'give it a name or a place of its own, or ask by name.',
-    );
-  }
-
   /** The declared policy of this name. @throws InvalidChargeError */
   policyNamed(name: string): Policy {
-    const policy = this.policiesByName.get(name);
-    if (policy !== undefined) return policy;
-    const known = [...this.policiesByName.keys()].map((key) => `"${key}"`).join(', ');
-    throw new InvalidChargeError(
-      `Unknown policy ${describeValue(name)}. ${known === '' ? 'No shared policies are declared' : `Declared are ${known}`}; ` +
-        'declare it under `policies` in RateLimitModule.forRoot, or pass a Policy.',
-    );
+    return this.declared.named(name);
   }
 }
 
@@ -231,58 +210,7 @@ function isList<T>(value: T | readonly T[]): value is readonly T[] {
   return Array.isArray(value);
 }
 
-/** Nothing was taken, so there is nothing to give back. */
-const NO_RECEIPTS: readonly Receipt[] = [];
-
 // Apart from the methods: a closure in them would cost every synchronous answer its context.
 function toLateAnswer(charges: readonly Charge[], late: Promise<StorageReply>): Promise<Decision> {
   return late.then((reply) => toDecision(charges, reply, false));
-}
-
-function toDecision(asked: readonly Charge[], reply: StorageReply, taken: boolean): Decision {
-  const { allowed, nowMicros, debtUnits, madeInstead, unixMicros } = reply;
-  const charges = madeInstead ?? asked;
-  if (debtUnits.length !== charges.length) throw malformed(charges, reply);
-  // Most requests make one charge, and what it says is what the whole request was told.
-  const said =
-    charges.length === 1
-      ? new PolicyDecision(
-          charges[0]!,
-          allowed,
-          debtUnits[0]!,
-          nowMicros,
-          unixMicros,
-          instantsOf(charges[0]!, reply, 0),
-        )
-      : toPolicyDecisions(charges, reply);
-  return new Decision(allowed, said, allowed && taken ? undefined : NO_RECEIPTS, madeInstead !== undefined);
-}
-
-function malformed(charges: readonly Charge[], { debtUnits }: StorageReply): StorageFailureError {
-  return new StorageFailureError(`The storage answered ${debtUnits.length} of ${charges.length} charges.`);
-}
-
-function toPolicyDecisions(charges: readonly Charge[], reply: StorageReply): PolicyDecision[] {
-  const { allowed, nowMicros, nowMicrosEach, debtUnits, unixMicros } = reply;
-  return charges.map((charge, i) => {
-    const { policy, cost } = charge;
-    const debt = debtUnits[i]!;
-    return new PolicyDecision(
-      charge,
-      allowed || debt + costUnits(policy, cost) <= policy.capacityUnits,
-      debt,
-      nowMicrosEach?.[i] ?? nowMicros,
-      unixMicros,
-      instantsOf(charge, reply, i),
-    );
-  });
-}
-
-function instantsOf({ policy }: Charge, reply: StorageReply, i: number): Instants | undefined {
-  return policy.windowMicros === 0 ? undefined : windowInstants(policy, reply, i);
-}
-
-function windowInstants({ algorithm }: Policy, { instants }: StorageReply, i: number): Instants {
-  if (instants?.[i] !== undefined) return instants[i];
-  throw new StorageFailureError(`The storage does not know the algorithm "${algorithm}".`);
 }

@@ -58,8 +58,10 @@ function momentMicros({ windowMicros, tokenUnits }: Policy): number {
 }
 
 /** Two counters and the length of the windows that they belong to. */
-export class WindowCounters implements SlidingWindow {
-  private counts: Counts = { startMicros: 0, previous: 0, current: 0 };
+export class WindowCounters implements SlidingWindow, Counts {
+  startMicros = 0;
+  previous = 0;
+  current = 0;
   private windowMicros = 0;
 
   debtUnits(policy: Policy, nowMicros: number): number {
@@ -71,48 +73,49 @@ export class WindowCounters implements SlidingWindow {
   }
 
   add(policy: Policy, tokens: number, nowMicros: number): void {
-    const counts = this.countsAt(policy, nowMicros);
-    this.keep(policy, { ...counts, current: Math.min(counts.current + tokens, mostTokens(policy)) });
+    const { startMicros, previous, current } = this.countsAt(policy, nowMicros);
+    this.keep(policy, startMicros, previous, Math.min(current + tokens, mostTokens(policy)));
   }
 
   takeOut(policy: Policy, tokens: number, thenMicros: number, nowMicros: number): void {
     const { windowMicros } = policy;
     // Where a charge of windows of another length stands is not known any more.
     if (windowMicros !== this.windowMicros) return;
-    const counts = this.countsAt(policy, nowMicros);
-    const { startMicros, previous, current } = counts;
+    const { startMicros, previous, current } = this.countsAt(policy, nowMicros);
     const itsStart = startOf(windowMicros, thenMicros);
-    if (itsStart === startMicros) this.keep(policy, { ...counts, current: Math.max(0, current - tokens) });
-    if (itsStart === startMicros - windowMicros) {
-      this.keep(policy, { ...counts, previous: Math.max(0, previous - tokens) });
+    if (itsStart === startMicros) {
+      this.keep(policy, startMicros, previous, Math.max(0, current - tokens));
+    } else if (itsStart === startMicros - windowMicros) {
+      this.keep(policy, startMicros, Math.max(0, previous - tokens), current);
     }
   }
 
   fullAtMicros({ windowMicros }: Policy): number {
-    const { startMicros, previous, current } = this.counts;
-    if (current > 0) return startMicros + 2 * windowMicros;
-    return previous > 0 ? startMicros + windowMicros : 0;
+    if (this.current > 0) return this.startMicros + 2 * windowMicros;
+    return this.previous > 0 ? this.startMicros + windowMicros : 0;
   }
 
   private countsAt(policy: Policy, nowMicros: number): Counts {
-    const counts = passedOn(this.counts, this.windowMicros, nowMicros);
+    const counts = passedOn(this, this.windowMicros, nowMicros);
     if (this.windowMicros === policy.windowMicros) return counts;
     // The policy was changed. Whatever still counts counts as taken now: nothing of it is forgiven.
     const current = Math.min(counts.previous + counts.current, mostTokens(policy));
     return { startMicros: startOf(policy.windowMicros, nowMicros), previous: 0, current };
   }
 
-  private keep({ windowMicros }: Policy, counts: Counts): void {
-    this.counts = counts;
+  private keep({ windowMicros }: Policy, startMicros: number, previous: number, current: number): void {
+    this.startMicros = startMicros;
+    this.previous = previous;
+    this.current = current;
     this.windowMicros = windowMicros;
   }
 }
 
 /** The counts as they stand in the window of an instant. */
 function passedOn(counts: Counts, windowMicros: number, nowMicros: number): Counts {
-  if (windowMicros === 0) return counts;
+  // Most often it is that window still; remainders of such numbers are slow.
+  if (windowMicros === 0 || nowMicros - counts.startMicros < windowMicros) return counts;
   const startMicros = startOf(windowMicros, nowMicros);
-  if (startMicros <= counts.startMicros) return counts;
   const isNext = startMicros - counts.startMicros === windowMicros;
   return { startMicros, previous: isNext ? counts.current : 0, current: 0 };
 }

@@ -1,0 +1,55 @@
+import { describeValue, InvalidChargeError, misconfigured } from './errors.js';
+import { declaredPolicy } from './overrides/overridden-policy.js';
+import type { Policy } from './policy.js';
+
+/** The policies that code may name instead of handing them over. */
+export class DeclaredPolicies {
+  private readonly byName = new Map<string, Policy>();
+
+  /** @throws RateLimitConfigurationError for two of one name */
+  constructor(policies: Iterable<Policy>) {
+    for (const policy of policies) {
+      if (this.byName.has(policy.name)) {
+        misconfigured(
+          'new RateLimiter',
+          `two policies are named ${describeValue(policy.name)}`,
+          'rename one, or hand over the Policy with each request instead of its name',
+        );
+      }
+      this.byName.set(policy.name, policy);
+    }
+  }
+
+  get all(): Iterable<Policy> {
+    return this.byName.values();
+  }
+
+  /** The policy that a request names or hands over. @throws InvalidChargeError */
+  policyOf(policy: Policy | string): Policy {
+    if (typeof policy === 'string') return this.named(policy);
+    return this.byName.size > 0 && policy?.place === '' ? this.notNamesake(policy) : policy;
+  }
+
+  /** @throws InvalidChargeError for a name that is not declared */
+  named(name: string): Policy {
+    const policy = this.byName.get(name);
+    if (policy !== undefined) return policy;
+    const known = [...this.byName.keys()].map((key) => `"${key}"`).join(', ');
+    throw new InvalidChargeError(
+      `Unknown policy ${describeValue(name)}. ${known === '' ? 'No shared policies are declared' : `Declared are ${known}`}; ` +
+        'declare it under `policies` in RateLimitModule.forRoot, or pass a Policy.',
+    );
+  }
+
+  /** A policy made in code without a place would charge the bucket of a shared policy of its name. */
+  private notNamesake(policy: Policy): Policy {
+    const shared = this.byName.get(policy.name);
+    if (shared === undefined || shared === policy || shared.agreesWith(policy)) return policy;
+    // What a decision tells of is the policy as it was overridden then.
+    if (declaredPolicy(policy) === shared) return shared;
+    throw new InvalidChargeError(
+      `Policy "${policy.name}" shares its bucket with the declared policy of that name, but differs in capacity, refill or algorithm; ` +
+        'give it a name or a place of its own, or ask by name.',
+    );
+  }
+}
