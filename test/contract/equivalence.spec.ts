@@ -17,6 +17,7 @@ const LONG_WAIT_MICROS = 7 * 86_400_000_000;
 const OPERATIONS_AT_SCRIPT_TIME = 20_000;
 const OPERATIONS_AT_SERVER_TIME = 4000;
 const OPERATIONS_WITH_DEBTS = 5000;
+const OPERATIONS_ON_LONG_LOGS = 12_000;
 
 const client = plainClient();
 const prefixes: string[] = [];
@@ -97,7 +98,7 @@ function randomCharges(random: SeededRandom, policies: readonly Policy[]): Charg
 }
 
 /** Asks both the same, for as long as they answer the same; answers how often what was asked. */
-async function sameHistory(
+async function expectSameHistory(
   random: SeededRandom,
   clock: ManualClock,
   memory: RateLimiter,
@@ -143,7 +144,7 @@ test('at the time of a script clock memory and Redis give the same answers to th
   const clock = new ManualClock(FAR_AHEAD_MICROS);
   const memory = new RateLimiter(new MemoryStorage({ clock }));
   const redis = new RateLimiter(redisAt(clock));
-  const counts = await sameHistory(random, clock, memory, redis, awkwardPolicies());
+  const counts = await expectSameHistory(random, clock, memory, redis, awkwardPolicies());
   console.log(`equivalence at script time, seed ${random.seed}: 0 differences in`, counts);
 }, 120_000);
 
@@ -153,7 +154,7 @@ test('so they do of all algorithms, mixed on one request', async () => {
   const memory = new RateLimiter(new MemoryStorage({ clock }));
   const redis = new RateLimiter(redisAt(clock));
   const others = otherAlgorithms();
-  const counts = await sameHistory(random, clock, memory, redis, [...others, ...others, ...awkwardPolicies()]);
+  const counts = await expectSameHistory(random, clock, memory, redis, [...others, ...others, ...awkwardPolicies()]);
   console.log(`equivalence of all algorithms, seed ${random.seed}: 0 differences in`, counts);
 }, 120_000);
 
@@ -163,8 +164,37 @@ test('and of sliding windows that are always in use', async () => {
   const memory = new RateLimiter(new MemoryStorage({ clock }));
   const redis = new RateLimiter(redisAt(clock));
   const inUse = otherAlgorithms().filter(({ windowMicros, quota }) => windowMicros < 100_000_000 && quota < 1000);
-  const counts = await sameHistory(random, clock, memory, redis, inUse);
+  const counts = await expectSameHistory(random, clock, memory, redis, inUse);
   console.log(`equivalence of sliding windows, seed ${random.seed}: 0 differences in`, counts);
+}, 120_000);
+
+test('and of long logs, of which much is given back', async () => {
+  const random = new SeededRandom(seedOfThisRun());
+  const clock = new ManualClock(FAR_AHEAD_MICROS);
+  const inMemory = new RateLimiter(new MemoryStorage({ clock }));
+  const inRedis = new RateLimiter(redisAt(clock));
+  // Longer than what the script reads as a whole.
+  const policy = new Policy({ capacity: 1800, perSeconds: 60, algorithm: 'sliding-window-log' });
+  const receipts: [Decision['receipts'][number], Decision['receipts'][number]][] = [];
+  const counts = { allowed: 0, denied: 0, refunds: 0 };
+  for (let operation = 0; operation < OPERATIONS_ON_LONG_LOGS; operation++) {
+    clock.advanceMicros(random.pick([1, 20_000, random.integer(0, 60_000)]) + (random.next() < 0.002 ? 30_000_000 : 0));
+    // Now nearly all, now hardly any.
+    if (receipts.length > 0 && random.next() < (operation % 3000 < 1000 ? 0.45 : 0.1)) {
+      const latest = Math.max(0, receipts.length - random.pick([1, 2, 3000]));
+      const [[one, other]] = receipts.splice(latest, 1) as [(typeof receipts)[number]];
+      await Promise.all([inMemory.refund(one), inRedis.refund(other)]);
+      counts.refunds++;
+      continue;
+    }
+    const charge = { policy, subject: 'user:1', cost: random.pick([1, 1, 1, 1, 2, 300]) };
+    const [expected, said] = [await inMemory.consume(charge), await inRedis.consume(charge)];
+    expect([operation, random.seed, numbersOf(said)]).toEqual([operation, random.seed, numbersOf(expected)]);
+    counts[expected.allowed ? 'allowed' : 'denied']++;
+    if (expected.allowed) receipts.push([expected.receipts[0]!, said.receipts[0]!]);
+  }
+  console.log(`equivalence of long logs, seed ${random.seed}: 0 differences in`, counts);
+  expect(Math.min(...Object.values(counts))).toBeGreaterThan(OPERATIONS_ON_LONG_LOGS / 20);
 }, 120_000);
 
 test('of debts from elsewhere too, as many as come before they are paid', async () => {

@@ -4,14 +4,17 @@ import { toStorageReply } from '../../src/storage/redis/reply.js';
 import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { greet, startFakeRedis } from '../support/redis-fake-server.js';
 
+const policy = new Policy({ capacity: 5, perSeconds: 60 });
+const charges = (count: number) => Array.from({ length: count }, (_, i) => ({ policy, subject: `user:${i}`, cost: 1 }));
+
 test('a reply is the decision, the time and the debts', () => {
-  expect(toStorageReply([1, 1_795_000_000_000_000, 5, 0], 2)).toEqual({
+  expect(toStorageReply([1, 1_795_000_000_000_000, 5, 0], charges(2))).toEqual({
     allowed: true,
     nowMicros: 1_795_000_000_000_000,
     debtUnits: [5, 0],
   });
-  expect(toStorageReply([0, 1, 2 ** 51], 1)).toEqual({ allowed: false, nowMicros: 1, debtUnits: [2 ** 51] });
-  expect(toStorageReply(['1', '1795000000000000', '7'], 1)).toEqual({
+  expect(toStorageReply([0, 1, 2 ** 51], charges(1))).toEqual({ allowed: false, nowMicros: 1, debtUnits: [2 ** 51] });
+  expect(toStorageReply(['1', '1795000000000000', '7'], charges(1))).toEqual({
     allowed: true,
     nowMicros: 1_795_000_000_000_000,
     debtUnits: [7],
@@ -42,8 +45,8 @@ test.each<[what: string, raw: unknown]>([
   ['text that is no number', [1, '2 ', 3]],
   ['text of a huge number', [1, 2, '9'.repeat(17)]],
 ])('%s is no reply', (_, raw) => {
-  expect(() => toStorageReply(raw, 1)).toThrow(StorageFailureError);
-  expect(() => toStorageReply(raw, 1)).toThrow(/^Redis replied .*; expected 3 integers from its script\.$/);
+  expect(() => toStorageReply(raw, charges(1))).toThrow(StorageFailureError);
+  expect(() => toStorageReply(raw, charges(1))).toThrow(/^Redis replied .*; expected 3 integers from its script\.$/);
 });
 
 test('a server that replies nonsense is a failed storage', async () => {

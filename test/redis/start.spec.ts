@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { ALGORITHMS } from '../../src/core/algorithm.js';
 import { RateLimitConfigurationError, StorageFailureError, StorageTimeoutError } from '../../src/core/errors.js';
 import { Policy } from '../../src/core/policy.js';
 import type { RedisStorageOptions } from '../../src/storage/redis/redis.options.js';
@@ -11,6 +12,8 @@ import { RedisProxy } from '../support/redis-proxy.js';
 import { freePort, startRedis } from '../support/redis-server.mjs';
 import { connectionsNamed, eventually, uniquePrefix } from '../support/redis-testing.js';
 
+/** What sliding window logs need beside GET and SET. */
+const FOR_LOGS = ['+strlen', '+getrange', '+setrange', '+pexpireat'];
 const charges = [{ policy: new Policy({ capacity: 100, perSeconds: 3600 }), subject: 'user:1', cost: 1 }];
 const prefix = uniquePrefix();
 const lines: string[] = [];
@@ -112,7 +115,20 @@ describe('what waiting does not cure stops the start', () => {
   test('credentials that are refused, and rights that lack', async () => {
     const server = await startRedis(['--requirepass', 's3cret']);
     const admin = new Redis(server.url.replace('//', '//:s3cret@'));
-    await admin.call('ACL', 'SETUSER', 'idle', 'on', '>pw', `~${prefix}*`, '+get', '+set', '+del', '+time', '+info');
+    await admin.call(
+      'ACL',
+      'SETUSER',
+      'idle',
+      'on',
+      '>pw',
+      `~${prefix}*`,
+      '+get',
+      '+set',
+      '+del',
+      ...FOR_LOGS,
+      '+time',
+      '+info',
+    );
     await admin.call(
       'ACL',
       'SETUSER',
@@ -127,7 +143,7 @@ describe('what waiting does not cure stops the start', () => {
       '+info',
     );
     await admin.call('ACL', 'SETUSER', 'stranger', 'on', '>pw', '~other:*', '+@all');
-    const onKeys = ['on', '>pw', `~${prefix}*`, '+get', '+set', '+del', '+time', '+info'];
+    const onKeys = ['on', '>pw', `~${prefix}*`, '+get', '+set', '+del', ...FOR_LOGS, '+time', '+info'];
     await admin.call('ACL', 'SETUSER', 'byText', ...onKeys, '+eval');
     await admin.call('ACL', 'SETUSER', 'byDigest', ...onKeys, '+evalsha');
     // The server knows the scripts, as it does when another instance has called them.
@@ -164,7 +180,7 @@ describe('what waiting does not cure stops the start', () => {
   });
 
   test('the least rights that are documented are enough', async () => {
-    const rights = ['+evalsha', '+eval', '+time', '+get', '+set', '+del', '+info'];
+    const rights = ['+evalsha', '+eval', '+time', '+get', '+set', '+del', ...FOR_LOGS, '+info'];
     const server = await startRedis();
     const admin = new Redis(server.url);
     await admin.call('ACL', 'SETUSER', 'limiter', 'on', '>pw', `~${prefix}*`, ...rights);
@@ -176,6 +192,17 @@ describe('what waiting does not cure stops the start', () => {
     await storage.refund(charges, reply.nowMicros);
     await storage.consume(charges);
     await storage.reset(charges);
+    const all = ALGORITHMS.map((algorithm) => ({
+      policy: new Policy({ name: algorithm, capacity: 9, perSeconds: 3600, algorithm }),
+      subject: 'user:1',
+      cost: 1,
+    }));
+    const { nowMicros } = await storage.consume(all);
+    for (let i = 0; i < 3; i++) await storage.consume(all);
+    await storage.peek(all);
+    await storage.refund(all, nowMicros);
+    await storage.owe(all.map(({ policy, subject }) => ({ policy, subject, debtUnits: 1 })));
+    await storage.reset(all);
     expect(await admin.dbsize()).toBe(0);
     await storage.close();
     await admin.quit();
@@ -185,7 +212,7 @@ describe('what waiting does not cure stops the start', () => {
   test('another database than the one that was named', async () => {
     const server = await startRedis();
     const admin = new Redis(`${server.url}/3`);
-    const rights = ['+evalsha', '+eval', '+time', '+get', '+set', '+del', '+info'];
+    const rights = ['+evalsha', '+eval', '+time', '+get', '+set', '+del', ...FOR_LOGS, '+info'];
     await admin.call('ACL', 'SETUSER', 'limiter', 'on', '>pw', `~${prefix}*`, ...rights);
     const inDatabase = (number: number) =>
       storageOf({ url: `${server.url.replace('//', '//limiter:pw@')}/${number}`, ...patient });

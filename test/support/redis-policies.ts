@@ -23,6 +23,32 @@ const DEFINITIONS: readonly PolicyDefinition[] = [
   { capacity: 24, perSeconds: DAY, refillEverySeconds: 3600 },
 ];
 
+const WINDOWS: readonly PolicyDefinition[] = (
+  [
+    [1, 1],
+    [3, 7],
+    [7, 60],
+    [100, 60],
+    [9973, DAY],
+    [10_000, 366 * DAY],
+  ] as const
+).flatMap(([capacity, perSeconds]) => [
+  { capacity, perSeconds, algorithm: 'sliding-window-log' },
+  { capacity, perSeconds, algorithm: 'sliding-window-counter' },
+]);
+
+const OTHERS: readonly PolicyDefinition[] = [
+  { capacity: 100, perSeconds: 60, algorithm: 'fixed-window' },
+  { capacity: 7, perSeconds: 60, algorithm: 'leaky-bucket' },
+  { capacity: 2_000_000_000, perSeconds: 3, algorithm: 'sliding-window-counter' },
+  { capacity: 20_000_000, perSeconds: DAY, algorithm: 'sliding-window-counter' },
+];
+
+/** Policies of the other algorithms, most of them with sliding windows. */
+export function otherAlgorithms(): readonly Policy[] {
+  return [...WINDOWS, ...OTHERS].map((definition, i) => new Policy({ ...definition, name: `other-${i}` }));
+}
+
 /** Policies whose refill is a remainder's, a microsecond's or a year's worth; the last few refill in steps. */
 export function awkwardPolicies(): readonly Policy[] {
   return DEFINITIONS.map((definition, i) => new Policy({ ...definition, name: `awkward-${i}` }));

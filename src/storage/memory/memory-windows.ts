@@ -1,7 +1,9 @@
 import type { SlidingWindow } from '../../core/algorithms/sliding-window.js';
 import { newWindow } from '../../core/algorithms/sliding-windows.js';
+import { MAX_DEBT_UNITS } from '../../core/algorithms/token-bucket.js';
 import type { Bucket, Charge } from '../../core/charge.js';
 import type { Policy } from '../../core/policy.js';
+import type { Owed } from '../../core/storage.js';
 import type { MemoryBuckets } from './memory-buckets.js';
 
 /** Whether the policy's buckets keep a sliding window instead of an arrival time. */
@@ -26,6 +28,17 @@ export class MemoryWindows {
     window.add(policy, tokens, nowMicros);
     this.buckets.putWindow(slot, bucket, nowMicros, window);
     return window;
+  }
+
+  /** Counts whole tokens, rounded up, but no more than the bucket may be made to owe. */
+  owe(owed: Owed, nowMicros: number): void {
+    const { policy, debtUnits, mostUnits = MAX_DEBT_UNITS } = owed;
+    const before = this.find(owed).debtUnits(policy, nowMicros);
+    const tokens = Math.min(
+      Math.ceil(debtUnits / policy.tokenUnits),
+      Math.floor((mostUnits - before) / policy.tokenUnits),
+    );
+    if (tokens > 0) this.add(owed, tokens, nowMicros);
   }
 
   takeOut(charge: Charge, thenMicros: number, nowMicros: number): void {

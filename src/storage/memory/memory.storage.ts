@@ -1,12 +1,13 @@
-import { tokensUp } from '../../core/algorithms/sliding-window.js';
 import { costUnits, refundUnits } from '../../core/algorithms/token-bucket.js';
 import type { Bucket, Charge } from '../../core/charge.js';
 import type { Clock } from '../../core/clock.js';
 import type { Instants } from '../../core/instants.js';
+import type { OverrideStore } from '../../core/overrides/override-store.js';
 import { debtLeft } from '../../core/reservation.js';
 import { debtWith, type Owed, RateLimitStorage, type StorageReply } from '../../core/storage.js';
 import { outsideRequests } from '../outside-requests.js';
 import { MemoryBuckets } from './memory-buckets.js';
+import { MemoryOverrides } from './memory-overrides.js';
 import { isWindowed, MemoryWindows } from './memory-windows.js';
 import { checkedMemoryOptions, type MemoryStorageOptions } from './memory.options.js';
 
@@ -23,6 +24,7 @@ export class MemoryStorage extends RateLimitStorage {
   private readonly clock: Clock;
   private readonly buckets: MemoryBuckets;
   private readonly windows: MemoryWindows;
+  private readonly overrides: MemoryOverrides;
   private timesOpen = 0;
   private timer: NodeJS.Timeout | undefined;
 
@@ -31,8 +33,13 @@ export class MemoryStorage extends RateLimitStorage {
     super();
     const { maxKeys, clock } = checkedMemoryOptions(options);
     this.clock = clock;
+    this.overrides = new MemoryOverrides(clock);
     this.buckets = new MemoryBuckets(maxKeys);
     this.windows = new MemoryWindows(this.buckets);
+  }
+
+  override get overrideStore(): OverrideStore {
+    return this.overrides;
   }
 
   /** How many buckets are kept; some of them may have become full since they were last looked at. */
@@ -55,7 +62,7 @@ export class MemoryStorage extends RateLimitStorage {
   }
 
   override peek(charges: readonly Charge[]): StorageReply {
-    return this.look(charges, this.clock.nowMicros());
+    return this.withInstants(charges, this.look(charges, this.clock.nowMicros()));
   }
 
   override refund(charges: readonly Charge[], thenMicros: number): void {
@@ -92,7 +99,7 @@ export class MemoryStorage extends RateLimitStorage {
     const nowMicros = this.clock.nowMicros();
     for (const bucket of debts) {
       if (isWindowed(bucket.policy)) {
-        this.windows.add(bucket, tokensUp(bucket.policy, bucket.debtUnits), nowMicros);
+        this.windows.owe(bucket, nowMicros);
         continue;
       }
       const slot = this.buckets.find(bucket.policy, bucket.subject);
@@ -128,7 +135,7 @@ export class MemoryStorage extends RateLimitStorage {
   private consumeAll(charges: readonly Charge[]): StorageReply {
     const nowMicros = this.clock.nowMicros();
     const found = this.look(charges, nowMicros);
-    if (!found.allowed) return found;
+    if (!found.allowed) return this.withInstants(charges, found);
     const instants: (Instants | undefined)[] = [];
     const debtUnits = charges.map((charge, i) => {
       const { policy, subject, cost } = charge;
@@ -141,39 +148,36 @@ export class MemoryStorage extends RateLimitStorage {
       }
       return debt;
     });
-    return toReply(true, nowMicros, debtUnits, instants);
+    return instants.length === 0
+      ? { allowed: true, nowMicros, debtUnits }
+      : { allowed: true, nowMicros, debtUnits, instants };
   }
 
+  /** What is allowed and owed, without the instants of sliding windows. */
   private look(charges: readonly Charge[], nowMicros: number): StorageReply {
     let allowed = true;
-    const instants: (Instants | undefined)[] = [];
-    const debtUnits = charges.map((charge, i) => {
+    const debtUnits = charges.map((charge) => {
       const { policy, subject, cost } = charge;
-      let debt: number;
-      if (isWindowed(policy)) {
-        const window = this.windows.find(charge);
-        debt = window.debtUnits(policy, nowMicros);
-        instants[i] = window.instants(policy, cost, nowMicros);
-      } else {
-        debt = this.buckets.debtUnits(this.buckets.find(policy, subject), policy, nowMicros);
-      }
+      const debt = isWindowed(policy)
+        ? this.windows.find(charge).debtUnits(policy, nowMicros)
+        : this.buckets.debtUnits(this.buckets.find(policy, subject), policy, nowMicros);
       if (debt + costUnits(policy, cost) > policy.capacityUnits) allowed = false;
       return debt;
     });
-    return toReply(allowed, nowMicros, debtUnits, instants);
+    return { allowed, nowMicros, debtUnits };
+  }
+
+  private withInstants(charges: readonly Charge[], reply: StorageReply): StorageReply {
+    if (!charges.some(({ policy }) => isWindowed(policy))) return reply;
+    const instants = charges.map((charge) => {
+      const { policy, cost } = charge;
+      return isWindowed(policy) ? this.windows.find(charge).instants(policy, cost, reply.nowMicros) : undefined;
+    });
+    return { ...reply, instants };
   }
 
   private sweep(): void {
     this.buckets.sweep(this.clock.nowMicros(), SLOTS_PER_SWEEP);
     this.buckets.shrink();
   }
-}
-
-function toReply(
-  allowed: boolean,
-  nowMicros: number,
-  debtUnits: readonly number[],
-  instants: readonly (Instants | undefined)[],
-): StorageReply {
-  return instants.length === 0 ? { allowed, nowMicros, debtUnits } : { allowed, nowMicros, debtUnits, instants };
 }

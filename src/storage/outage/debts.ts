@@ -1,6 +1,7 @@
 import type { Bucket, Charge } from '../../core/charge.js';
 import { isStorageFailure } from '../../core/errors.js';
 import type { Policy } from '../../core/policy.js';
+import { MAX_CAPACITY_UNITS } from '../../core/policy-checks.js';
 import type { Owed, RateLimitStorage } from '../../core/storage.js';
 import type { MemoryStorage } from '../memory/memory.storage.js';
 import type { Shares } from './share.js';
@@ -39,7 +40,7 @@ export class Debts {
   }
 
   forget(buckets: readonly Bucket[]): void {
-    this.memory.reset(buckets);
+    this.memory.reset(buckets.map((bucket) => this.shares.bucketOf(bucket)));
   }
 
   /** Tells the storage what it is owed of the buckets of these charges, as far as it still is; what is asked next counts it. */
@@ -50,14 +51,15 @@ export class Debts {
       const share = this.shares.of(charge);
       const units = this.memory.peek([share]).debtUnits[0]!;
       const { policy, subject } = charge;
-      const debtUnits = Math.min(inUnitsOf(policy, units, share.policy), policy.capacityUnits);
+      // More than a bucket holds where some have been promised to those who wait.
+      const debtUnits = Math.min(inUnitsOf(policy, units, share.policy), MAX_CAPACITY_UNITS);
       if (debtUnits === 0) continue;
       debts.push({ policy, subject, debtUnits });
       owed.push({ policy: share.policy, subject, debtUnits: units });
     }
     if (debts.length === 0) return;
     this.hasCarried = true;
-    this.memory.reset(debts);
+    this.memory.reset(owed);
     // Once only: what failed may have been charged, and nobody is charged twice; unless it certainly has not been.
     const afterFailure = (error: unknown): void => {
       if (isStorageFailure(error) && error.isUncharged) this.memory.owe(owed);
@@ -79,7 +81,7 @@ export class Debts {
   }
 }
 
-/** Debt of a bucket of one policy in units of another, whole ones: the products can pass 2^53. */
-function inUnitsOf(policy: Policy, units: number, { refillMicros }: Policy): number {
-  return Number((BigInt(units) * BigInt(policy.refillMicros)) / BigInt(refillMicros));
+/** Debt of a bucket of one policy in units of another, whole ones, rounded up: the products can pass 2^53. */
+function inUnitsOf(policy: Policy, units: number, { tokenUnits }: Policy): number {
+  return Number((BigInt(units) * BigInt(policy.tokenUnits) + BigInt(tokenUnits - 1)) / BigInt(tokenUnits));
 }

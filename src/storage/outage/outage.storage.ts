@@ -72,8 +72,19 @@ export class OutageStorage extends RateLimitStorage {
     if (wasOwed) this.debts.refund(charges, thenMicros);
   }
 
+  override cancel(charge: Charge, reply: StorageReply): MaybePromise<boolean> {
+    const wasOwed = this.debts.shares.has(charge);
+    if (wasOwed || this.otherShares.has(charge)) {
+      const isCancelled = this.local.cancel(charge, reply);
+      if (wasOwed && isCancelled) this.debts.refund([charge], reply.nowMicros);
+      return isCancelled;
+    }
+    // One that was written for an earlier version cannot.
+    return (this.storage as Partial<RateLimitStorage>).cancel?.(charge, reply) ?? false;
+  }
+
   override reset(buckets: readonly Bucket[]): MaybePromise<void> {
-    this.local.reset(buckets);
+    this.local.reset(buckets.map((bucket) => this.otherShares.bucketOf(bucket)));
     this.debts.forget(buckets);
     return this.storage.reset(buckets);
   }

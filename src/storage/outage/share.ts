@@ -1,6 +1,7 @@
 import type { Bucket, Charge } from '../../core/charge.js';
 import { Policy } from '../../core/policy.js';
 import { MAX_CAPACITY_UNITS, MAX_PERIOD_SECONDS } from '../../core/policy-checks.js';
+import { reservingAs } from '../../core/reservation.js';
 
 /** Shares that are kept of one policy: one per cost that is more than the share, and one for all others. */
 const MOST_SHARES = 1000;
@@ -9,7 +10,7 @@ const MOST_SHARES = 1000;
  * What one of several instances may give out by itself while nobody counts for all: of a policy of capacity C and rate r
  * among N instances a bucket of ⌊C/N⌋ and r/N, but never so small that the charge would not fit. So all of them together
  * admit at most C + r·T in any interval T, and where C/N is less than a cost at most N costs more. Tokens arrive evenly,
- * whatever the policy says: steps are for windows that all instances share.
+ * whatever the policy says: steps and sliding windows are for what all instances share.
  */
 export class Shares {
   private readonly byPolicy = new WeakMap<Policy, Map<number, Policy>>();
@@ -26,10 +27,16 @@ export class Shares {
     if (share === undefined) {
       // Costs that code computes may be as many as there are numbers; made anew, a share reads its bucket as before.
       if (shares.size >= MOST_SHARES) shares.clear();
-      share = this.make(policy, capacity);
+      share = reservingAs(policy, this.make(policy, capacity));
+      this.made.add(share);
       shares.set(capacity, share);
     }
     return { policy: share, subject, cost };
+  }
+
+  /** The bucket that charges are counted in; a sliding window's is another one here, because its share keeps no window. */
+  bucketOf({ policy, subject }: Bucket): Bucket {
+    return this.of({ policy, subject, cost: 1 });
   }
 
   /** Whether a charge, for example one of a receipt, was made on a share. */
@@ -44,9 +51,7 @@ export class Shares {
       BigInt(capacity),
     );
     const definition = { name, place, capacity, refillTokens: Number(tokens), refillSeconds: Number(seconds) };
-    const share = new Policy(definition, `share of one of ${this.instances} instances`);
-    this.made.add(share);
-    return share;
+    return new Policy(definition, `share of one of ${this.instances} instances`);
   }
 }
 

@@ -9,6 +9,7 @@ import { messageOf } from './failures.js';
 import { Question, type Sent } from './question.js';
 import { toIntegers, malformed } from './reply.js';
 import type { Message } from './scripts.js';
+import { integersBeside, toInstants } from './window-reply.js';
 
 /** A request's charges on their way to Redis. */
 export class Decision extends Question<StorageReply> {
@@ -152,7 +153,7 @@ export class Batch implements Sent {
   }
 
   private tell(raw: unknown): void {
-    const count = this.groups.reduce((sum, [first]) => sum + 1 + first!.charges.length, 1);
+    const count = this.groups.reduce((sum, [first]) => sum + integersAbout(first!.charges), 1);
     const integers = toIntegers(raw, count);
     const nowMicros = integers[0]!;
     let at = 1;
@@ -160,22 +161,35 @@ export class Batch implements Sent {
       const admitted = integers[at]!;
       if (admitted > group.length) throw malformed(raw, count);
       const { charges } = group[0]!;
-      this.tellGroup(group, admitted, nowMicros, integers.slice(at + 1, at + 1 + charges.length));
-      at += 1 + charges.length;
+      const end = at + integersAbout(charges);
+      const before = integers.slice(at + 1, at + 1 + charges.length);
+      this.tellGroup(group, admitted, nowMicros, before, integers.slice(at + 1 + charges.length, end));
+      at = end;
     }
   }
 
-  private tellGroup(group: readonly Decision[], admitted: number, nowMicros: number, before: readonly number[]): void {
+  private tellGroup(
+    group: readonly Decision[],
+    admitted: number,
+    nowMicros: number,
+    before: readonly number[],
+    beside: readonly number[],
+  ): void {
     const { charges } = group[0]!;
-    const reply = (taken: number, allowed: boolean): StorageReply => ({
-      allowed,
-      nowMicros,
-      debtUnits: before.map((debt, c) => debt + taken * costUnits(charges[c]!.policy, charges[c]!.cost)),
-    });
+    const reply = (taken: number, allowed: boolean): StorageReply => {
+      const debtUnits = before.map((debt, c) => debt + taken * costUnits(charges[c]!.policy, charges[c]!.cost));
+      if (beside.length === 0) return { allowed, nowMicros, debtUnits };
+      return { allowed, nowMicros, debtUnits, instants: toInstants(charges, beside, nowMicros, admitted - taken) };
+    };
     for (let i = 0; i < admitted; i++) group[i]!.settle(reply(i + 1, true));
     if (admitted === group.length) return;
     const denied = reply(admitted, false);
     this.surroundings.denials?.remember(charges, denied, this.sentMs!);
     for (let i = admitted; i < group.length; i++) group[i]!.settle(denied);
   }
+}
+
+/** How many integers consume.lua replies about a group with these charges. */
+function integersAbout(charges: readonly Charge[]): number {
+  return 1 + charges.length + integersBeside(charges);
 }

@@ -18,6 +18,7 @@ export function chargeText(charge: Charge): readonly string[] {
 
 /** The same of so many units of debt. */
 export function unitsText(policy: Policy, units: number): readonly string[] {
-  const { capacityUnits, refillTokens, intervalMicros } = policy;
-  return [units, capacityUnits, refillTokens, intervalMicros].map(String);
+  const { capacityUnits, refillTokens, intervalMicros, tokenUnits, windowMicros } = policy;
+  const numbers = windowMicros === 0 ? [refillTokens, intervalMicros] : [tokenUnits, -windowMicros];
+  return [units, capacityUnits, ...numbers].map(String);
 }

@@ -7,10 +7,14 @@
 --            cost in units of debt, more than 0
 --            capacity in units of debt
 --            units that drain per microsecond (the R of the policy)
---            interval in microseconds at whose multiples tokens arrive; 0: evenly
+--            interval in microseconds at whose multiples tokens arrive; 0: evenly; less than 0: a sliding window of so many
+--              microseconds, and before it stand the units of a token: 1 of a log, more of counters
 --        then for each group the number of its plan, from 1, and how many requests it stands for
 -- reply  {now in microseconds since 1970; for each group: how many of its requests were admitted, then the debt of each
---        bucket in units as it stood before them}; a refused request changes no state
+--        bucket in units as it stood before them, then three integers for each sliding window as it stands after them: of
+--        a log when one more request of the group would be admitted (0: now or never), when there is one token more and
+--        when it is full, in microseconds since 1970; of counters the start of the window, what was taken in the one before
+--        and what in this one}; a refused request changes no state
 
 local plans, at = {}, 2
 for p = 1, ARGV[1] + 0 do
@@ -30,12 +34,21 @@ for p = 1, ARGV[1] + 0 do
 end
 
 local reply, told, key = {now}, 1, 0
+-- Of one group, where it has any.
+local windows
 for group = at, #ARGV, 2 do
   local plan, fitting = plans[ARGV[group] + 0], ARGV[group + 1] + 0
   local charges = #plan / 5
   for i = 1, charges do
     local cost, capacity, refill, interval, tick = unpack(plan, i * 5 - 4, i * 5)
-    local debt = read(KEYS[key + i], tick, capacity, refill, interval)
+    local debt
+    if interval < 0 then
+      windows = windows or {}
+      windows[i] = read_window(KEYS[key + i], capacity, refill, -interval)
+      debt = windows[i].used
+    else
+      debt = read(KEYS[key + i], tick, capacity, refill, interval)
+    end
     -- Both sides are integers of at most 2^52, so that the quotient is never rounded up to the next one.
     fitting = math.min(fitting, math.floor((capacity - debt) / cost))
     reply[told + 1 + i] = debt
@@ -45,9 +58,24 @@ for group = at, #ARGV, 2 do
   if fitting > 0 then
     for i = 1, charges do
       local cost, _, refill, interval, tick = unpack(plan, i * 5 - 4, i * 5)
-      write(KEYS[key + i], tick, reply[told + 1 + i] + fitting * cost, refill, interval)
+      if interval < 0 then
+        windows[i].kind.add(windows[i], fitting * cost / refill)
+      else
+        write(KEYS[key + i], tick, reply[told + 1 + i] + fitting * cost, refill, interval)
+      end
     end
   end
   key, told = key + charges, told + 1 + charges
+  if windows then
+    for i = 1, charges do
+      local window = windows[i]
+      if window then
+        local cost = plan[i * 5 - 4]
+        reply[told + 1], reply[told + 2], reply[told + 3] = window.kind.tell(window, cost / window.units)
+        told = told + 3
+      end
+    end
+    windows = nil
+  end
 end
 return reply

@@ -56,7 +56,9 @@ export class DenyCache {
     charges.forEach(({ policy, subject }, i) => {
       const debt = debtUnits[i]!;
       const key = mapKey(subject);
-      if (holdsToken(policy, debt) || sentMs <= (this.forgotMs.get(key) ?? -Infinity)) return;
+      // Of a sliding window the debt does not tell when it will be less.
+      if (policy.windowMicros > 0 || holdsToken(policy, debt) || sentMs <= (this.forgotMs.get(key) ?? -Infinity))
+        return;
       const denial: Denial = {
         policy,
         arrivalMicros: arrivalMicros(policy, tickMicros(policy, nowMicros), debt),

@@ -10,7 +10,7 @@ const MISCONFIGURATIONS: readonly (readonly [message: RegExp, problem: string, r
   [
     /^NOPERM|user executing the script/,
     'the Redis user may not do what the storage needs',
-    'grant it EVALSHA, EVAL, TIME, GET, SET and DEL on the keys that begin with the prefix, INFO, SELECT for a database other than 0, and in a Cluster CLUSTER SLOTS, CLUSTER INFO and ASKING',
+    'grant it EVALSHA, EVAL, TIME, GET, SET, DEL, STRLEN, GETRANGE, SETRANGE and PEXPIREAT on the keys that begin with the prefix, INFO, SELECT for a database other than 0, and in a Cluster CLUSTER SLOTS, CLUSTER INFO and ASKING',
   ],
   [
     /syntax error|unknown command/i,

@@ -1,5 +1,6 @@
 import { costUnits } from '../../core/algorithms/token-bucket.js';
 import type { Charge } from '../../core/charge.js';
+import type { Instants } from '../../core/instants.js';
 import { StorageFailureError } from '../../core/errors.js';
 import type { MaybePromise, StorageReply } from '../../core/storage.js';
 import { toError } from './failures.js';
@@ -46,7 +47,11 @@ export async function peekEach(
   const replies = await Promise.all(charges.map(peek));
   const denied = replies.find(({ allowed }) => !allowed);
   const { nowMicros } = denied ?? replies[0]!;
-  return { allowed: denied === undefined, nowMicros, debtUnits: replies.map(({ debtUnits }) => debtUnits[0]!) };
+  const debtUnits = replies.map(({ debtUnits }) => debtUnits[0]!);
+  const reply = { allowed: denied === undefined, nowMicros, debtUnits };
+  if (charges.every(({ policy }) => policy.windowMicros === 0)) return reply;
+  const instants = replies.map((one) => one.instants?.[0]);
+  return { ...reply, instants, nowMicrosEach: replies.map((one) => one.nowMicros) };
 }
 
 /**
@@ -58,6 +63,9 @@ export class GroupedDecision extends Question<StorageReply> {
   /** Whether a yes would still be of use. */
   isWanted: () => boolean = () => this.isAwaited;
   private readonly debts = new Map<Charge, number>();
+  /** Of charges on sliding windows; what is given back may only make them too late. */
+  private readonly instants = new Map<Charge, Instants>();
+  private readonly times = new Map<Charge, number>();
   private readonly taken: { readonly group: Group; readonly nowMicros: number }[] = [];
   private denial: StorageReply | undefined;
 
@@ -114,13 +122,25 @@ export class GroupedDecision extends Question<StorageReply> {
     }
   }
 
-  private note(charges: readonly Charge[], { debtUnits }: StorageReply): void {
-    charges.forEach((charge, i) => this.debts.set(charge, debtUnits[i]!));
+  private note(charges: readonly Charge[], { nowMicros, nowMicrosEach, debtUnits, instants }: StorageReply): void {
+    charges.forEach((charge, i) => {
+      this.debts.set(charge, debtUnits[i]!);
+      this.times.set(charge, nowMicrosEach?.[i] ?? nowMicros);
+      if (instants?.[i] !== undefined) this.instants.set(charge, instants[i]);
+    });
   }
 
   /** Of a bucket that could not be asked no debt is known. */
   private reply(allowed: boolean, nowMicros: number): StorageReply {
-    return { allowed, nowMicros, debtUnits: this.charges.map((charge) => this.debts.get(charge) ?? 0) };
+    const debtUnits = this.charges.map((charge) => this.debts.get(charge) ?? 0);
+    const reply = { allowed, nowMicros, debtUnits };
+    if (this.charges.every(({ policy }) => policy.windowMicros === 0)) return reply;
+    // Their instants are those of each server, and so is the time at which a charge stands in one of them.
+    return {
+      ...reply,
+      instants: this.charges.map((charge) => this.instants.get(charge) ?? unknownOf(charge)),
+      nowMicrosEach: this.charges.map((charge) => this.times.get(charge) ?? nowMicros),
+    };
   }
 }
 
@@ -129,4 +149,10 @@ function ofUnknownOutcome(thrown: unknown): Error {
   const error = toError(thrown);
   if (!(error instanceof StorageFailureError) || !error.isUncharged) return error;
   return new StorageFailureError(error.message, { cause: error });
+}
+
+const UNKNOWN: Instants = { retryAtMicros: 0, nextTokenAtMicros: 0, fullAtMicros: 0 };
+
+function unknownOf({ policy }: Charge): Instants | undefined {
+  return policy.windowMicros > 0 ? UNKNOWN : undefined;
 }

@@ -11,7 +11,7 @@ export interface Lanes {
   /** Sends what has gathered: what is asked next must not overtake it. */
   flush(): void;
   /** Of the server that keeps the bucket. */
-  breakerOf(bucket: Bucket): Breaker;
+  breakerOf(bucket: Pick<Bucket, 'subject'>): Breaker;
   /** The connection stands, but the server cannot do what decisions need. */
   unable(reason: string): void;
   /** There is another connection: what went wrong went wrong on the one before. */

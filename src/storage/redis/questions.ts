@@ -1,3 +1,4 @@
+import { arrivalMicros, arrivalRemainder, tickMicros } from '../../core/algorithms/token-bucket.js';
 import type { Bucket, Charge } from '../../core/charge.js';
 import type { Owed, StorageReply } from '../../core/storage.js';
 import { chargeText, unitsText } from './charge-text.js';
@@ -6,8 +7,8 @@ import type { DenyCache } from './deny-cache.js';
 import { notAsked } from './failures.js';
 import { peekEach } from './groups.js';
 import type { Lanes } from './lane.js';
-import { toStorageReply } from './reply.js';
-import { type Message, OWE, PEEK, REFUND } from './scripts.js';
+import { toIntegers, toStorageReply } from './reply.js';
+import { CANCEL, type Message, OWE, PEEK, REFUND } from './scripts.js';
 
 export interface QuestionsSurroundings {
   readonly isCluster: boolean;
@@ -30,7 +31,7 @@ export class Questions {
     this.refuseWhileOpen(charges);
     const message = this.messageOf(charges);
     return this.surroundings.ask(
-      (raw) => toStorageReply(raw, charges.length),
+      (raw) => toStorageReply(raw, charges),
       (client, sent) => PEEK.put(client, message, sent),
     );
   }
@@ -44,11 +45,26 @@ export class Questions {
     await this.change(charges, (client, sent) => REFUND.put(client, message, sent));
   }
 
+  async cancel(charge: Charge, { nowMicros, debtUnits: [debt = 0] }: StorageReply): Promise<boolean> {
+    const { policy } = charge;
+    if (policy.windowMicros > 0) return false;
+    const arrival = arrivalMicros(policy, tickMicros(policy, nowMicros), debt);
+    const { keyCount, input } = this.messageOf([charge])();
+    const message = { keyCount, input: [...input, String(arrival), String(arrivalRemainder(policy, debt))] };
+    return this.change(
+      [charge],
+      (client, sent) => CANCEL.put(client, () => message, sent),
+      (raw) => toIntegers([raw], 1)[0] === 1,
+    );
+  }
+
   async owe(debts: readonly Owed[]): Promise<void> {
     if (this.isSplit(debts)) return void (await Promise.all(debts.map((debt) => this.owe([debt]))));
     const keys = this.keysOf(debts);
     const input = [...keys];
-    for (const { policy, debtUnits } of debts) input.push(...unitsText(policy, debtUnits));
+    for (const { policy, debtUnits, mostUnits = Number.MAX_SAFE_INTEGER } of debts) {
+      input.push(...unitsText(policy, debtUnits), String(mostUnits));
+    }
     // Decisions that follow must find it done.
     await this.change(debts, (client, sent) => OWE.putText(client, { keyCount: keys.length, input }, sent));
   }
@@ -61,13 +77,15 @@ export class Questions {
   }
 
   /** Sends what changes buckets otherwise than by a decision; denials that do not know of it are not kept. */
-  private async change(buckets: readonly Bucket[], send: Send): Promise<void> {
+  private async change(buckets: readonly Bucket[], send: Send): Promise<void>;
+  private async change<T>(buckets: readonly Bucket[], send: Send, read: (raw: unknown) => T): Promise<T>;
+  private async change(buckets: readonly Bucket[], send: Send, read: (raw: unknown) => unknown = () => {}) {
     const { ask, denials, lanes } = this.surroundings;
     this.refuseWhileOpen(buckets);
     lanes.flush();
     denials?.forget(buckets);
     try {
-      await ask(() => {}, send);
+      return await ask(read, send);
     } finally {
       // What was sent before may have been sent anew meanwhile.
       denials?.forget(buckets);

@@ -1,5 +1,6 @@
 import type { Bucket, Charge } from '../../core/charge.js';
 import { StorageFailureError } from '../../core/errors.js';
+import type { OverrideStore } from '../../core/overrides/override-store.js';
 import { type MaybePromise, type Owed, RateLimitStorage, type StorageReply } from '../../core/storage.js';
 import { Availability } from './availability.js';
 import { Decision } from './batch.js';
@@ -14,6 +15,7 @@ import { bucketKey } from './key.js';
 import { Lane, type Lanes, type LaneSurroundings } from './lane.js';
 import { Questions } from './questions.js';
 import { LoneQuestion, type Sent } from './question.js';
+import { RedisOverrides } from './redis-overrides.js';
 import { checkedRedisOptions, type CheckedRedisOptions, type RedisStorageOptions } from './redis.options.js';
 import { CONSUME } from './scripts.js';
 import { SlotLanes } from './slot-lanes.js';
@@ -33,6 +35,7 @@ export class RedisStorage extends RateLimitStorage {
   private readonly isCluster: boolean;
   private readonly groupDecisions: GroupDecisions;
   private readonly questions: Questions;
+  private readonly overrides: RedisOverrides;
   private connection: Connection | undefined;
   private opens = 0;
   private isClosed = false;
@@ -72,6 +75,15 @@ export class RedisStorage extends RateLimitStorage {
     this.groupDecisions = new GroupDecisions(groupAsker, this.denials, this.deadline);
     const { isCluster, denials, lanes } = this;
     this.questions = new Questions({ isCluster, keyOf, denials, lanes, ask: (read, send) => this.ask(read, send) });
+    this.overrides = new RedisOverrides({
+      prefix: this.options.prefix,
+      lanes,
+      ask: (read, send) => this.ask(read, send),
+    });
+  }
+
+  override get overrideStore(): OverrideStore {
+    return this.overrides;
   }
 
   override consume(charges: readonly Charge[]): MaybePromise<StorageReply> {
@@ -95,6 +107,10 @@ export class RedisStorage extends RateLimitStorage {
 
   override refund(charges: readonly Charge[], thenMicros: number): Promise<void> {
     return this.questions.refund(charges, thenMicros);
+  }
+
+  override cancel(charge: Charge, reply: StorageReply): Promise<boolean> {
+    return this.questions.cancel(charge, reply);
   }
 
   override reset(buckets: readonly Bucket[]): Promise<void> {

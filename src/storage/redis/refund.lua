@@ -1,5 +1,6 @@
 -- Gives back charges that were taken at one instant, each less what has drained since: a bucket that never saw the
--- charge would not hold more. A bucket that becomes full loses its key.
+-- charge would not hold more. A sliding window loses what is still in it of the charge, wherever it stands there, as if it
+-- had never been made. A bucket that becomes full loses its key.
 --
 -- KEYS   one bucket per charge, none twice, all in one hash slot
 -- ARGV   first the instant at which the charges were taken, in microseconds since 1970 by the clock of this server;
@@ -9,19 +10,24 @@
 local taken_at = ARGV[1] + 0
 for i = 1, #KEYS do
   local last = i * 4 + 1
-  local cost, refill, interval = ARGV[last - 3] + 0, ARGV[last - 1] + 0, ARGV[last] + 0
-  local tick = tick_of(now, interval)
-  local elapsed = tick - tick_of(taken_at, interval)
-  local credit = cost
-  if elapsed >= cost / refill then
-    credit = 0
-  elseif elapsed > 0 then
-    credit = cost - elapsed * refill
-  end
-  local debt = read(KEYS[i], tick, ARGV[last - 2] + 0, refill, interval)
-  if debt > credit then
-    if credit > 0 then write(KEYS[i], tick, debt - credit, refill, interval) end
-  elseif debt > 0 then
-    redis.call('DEL', KEYS[i])
+  local cost, capacity, refill, interval = ARGV[last - 3] + 0, ARGV[last - 2] + 0, ARGV[last - 1] + 0, ARGV[last] + 0
+  if interval < 0 then
+    local window = read_window(KEYS[i], capacity, refill, -interval)
+    window.kind.take_out(window, cost / window.units, taken_at)
+  else
+    local tick = tick_of(now, interval)
+    local elapsed = tick - tick_of(taken_at, interval)
+    local credit = cost
+    if elapsed >= cost / refill then
+      credit = 0
+    elseif elapsed > 0 then
+      credit = cost - elapsed * refill
+    end
+    local debt = read(KEYS[i], tick, capacity, refill, interval)
+    if debt > credit then
+      if credit > 0 then write(KEYS[i], tick, debt - credit, refill, interval) end
+    elseif debt > 0 then
+      redis.call('DEL', KEYS[i])
+    end
   end
 end

@@ -1,11 +1,17 @@
 import { describeValue, StorageFailureError } from '../../core/errors.js';
+import type { Charge } from '../../core/charge.js';
 import type { StorageReply } from '../../core/storage.js';
+import { integersBeside, toInstants } from './window-reply.js';
 
-/** What peek.lua replied about `count` charges, checked: nothing is admitted because of a reply that makes no sense. */
-export function toStorageReply(raw: unknown, count: number): StorageReply {
-  const [allowed, nowMicros, ...debtUnits] = toIntegers(raw, count + 2);
-  if (allowed! > 1) throw malformed(raw, count + 2);
-  return { allowed: allowed === 1, nowMicros: nowMicros!, debtUnits };
+/** What peek.lua replied about charges, checked: nothing is admitted because of a reply that makes no sense. */
+export function toStorageReply(raw: unknown, charges: readonly Charge[]): StorageReply {
+  const beside = integersBeside(charges);
+  const count = 2 + charges.length + beside;
+  const [allowed, nowMicros, ...debtUnits] = toIntegers(raw, count) as [number, number, ...number[]];
+  if (allowed > 1) throw malformed(raw, count);
+  const reply = { allowed: allowed === 1, nowMicros, debtUnits };
+  if (beside === 0) return reply;
+  return { ...reply, instants: toInstants(charges, debtUnits.splice(charges.length), nowMicros) };
 }
 
 /** The integers that a script replied, none of them negative. A client that was handed in may be set to give text. */

@@ -1,12 +1,18 @@
 import { createHash } from 'node:crypto';
+import cancel from './cancel.lua.js';
 import type { RedisClient } from './client.js';
 import consume from './consume.lua.js';
+import counters from './counters.lua.js';
+import log from './log.lua.js';
+import overrideRead from './override-read.lua.js';
+import overrideWrite from './override-write.lua.js';
 import owe from './owe.lua.js';
 import peek from './peek.lua.js';
 import probe from './probe.lua.js';
 import type { Sent } from './question.js';
 import refund from './refund.lua.js';
 import state from './state.lua.js';
+import windows from './windows.lua.js';
 
 /** What a script is given. */
 export interface Message {
@@ -47,8 +53,14 @@ function isNoScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT');
 }
 
-export const CONSUME = new Script(state + consume);
-export const PEEK = new Script(state + peek);
-export const REFUND = new Script(state + refund);
-export const OWE = new Script(state + owe);
+/** How buckets are read and written, which stands before all that do. */
+const buckets = state + log + counters + windows;
+
+export const CONSUME = new Script(buckets + consume);
+export const PEEK = new Script(buckets + peek);
+export const REFUND = new Script(buckets + refund);
+export const CANCEL = new Script(buckets + cancel);
+export const OWE = new Script(buckets + owe);
 export const PROBE = new Script(probe);
+export const OVERRIDE_READ = new Script(state + overrideRead);
+export const OVERRIDE_WRITE = new Script(state + overrideWrite);

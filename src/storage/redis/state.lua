@@ -20,9 +20,9 @@ local MAX_DEBT, LONGEST_AHEAD = 4503599627370496, 2251799813685248
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 
--- The instant at which tokens last arrived: the moment itself, or the start of its interval.
+-- The instant at which tokens last arrived: the moment itself, or the start of its interval where there is one.
 local function tick_of(micros, interval)
-  if interval == 0 then return micros end
+  if interval <= 0 then return micros end
   return micros - micros % interval
 end
 
