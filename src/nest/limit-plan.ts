@@ -58,6 +58,9 @@ export function planLimit(
     where,
   });
   if (limit.maxWaitMs !== undefined) checkQueue(limit);
+  if (numbers['maxDebt'] !== undefined && settle === undefined && place !== '') {
+    misconfigured(where, 'maxDebt stands without settle, so nothing can be owed', 'add settle, or remove maxDebt');
+  }
   return limit;
 }
 
@@ -73,6 +76,7 @@ function policiesWritten(numbers: Untyped, common: CommonDefinition, where: stri
   rejectTwoWays(numbers, where);
   if (tiers !== undefined || tier !== undefined) return byTier(tiers as TiersShape['tiers'], tier, common, where);
   if (typeof limits === 'function') {
+    rejectSlidingFunction(common, where);
     // What a request cannot change is checked now, with numbers that are always good.
     policiesOf({ capacity: 1, perSeconds: 1 }, { ...common, refillEverySeconds: undefined }, where);
     return { policies: [], choose: choiceByFunction(limits as () => Limits, common, where) };
@@ -103,13 +107,25 @@ function byTier(tiers: TiersShape['tiers'], tier: unknown, common: CommonDefinit
   };
 }
 
+/** A shorter window forgets what a longer one has to remember, so that alternating between the two would lift both. */
+function rejectSlidingFunction({ algorithm }: CommonDefinition, where: string): void {
+  if (algorithm !== 'sliding-window-log' && algorithm !== 'sliding-window-counter') return;
+  misconfigured(
+    where,
+    `algorithm is "${algorithm}" for numbers that a request decides, and one window cannot be of two lengths`,
+    'use tiers, which have windows of their own, or another algorithm',
+  );
+}
+
 /** A limit that is written in two ways would be one that nobody expects. */
 function rejectTwoWays(numbers: Untyped, where: string): void {
   const { limits, tiers, tier, ...rest } = numbers;
   const ways = [
     limits === undefined ? undefined : 'limits',
     tiers === undefined && tier === undefined ? undefined : 'tiers',
-    Object.keys(bucketOf(rest)).find((key) => key !== 'refillEverySeconds' && key !== 'algorithm'),
+    Object.entries(bucketOf(rest)).find(
+      ([key, value]) => value !== undefined && key !== 'refillEverySeconds' && key !== 'algorithm',
+    )?.[0],
   ].filter((way) => way !== undefined);
   if (ways.length < 2) return;
   misconfigured(where, `${ways.join(' and ')} both state the numbers of the limit`, 'keep one of them');

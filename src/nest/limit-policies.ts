@@ -52,6 +52,7 @@ export function policiesOf(limits: Limits, common: CommonDefinition, where: stri
     return new Policy({ ...common, ...member, name: full } as PolicyDefinition, where);
   });
   rejectTwins(policies, where);
+  rejectIdleMembers(policies, where);
   return policies;
 }
 
@@ -86,14 +87,24 @@ export function policiesByTier(
       'write an object with the limits of each tier by its name',
     );
   }
-  return new Map(
-    Object.entries(tiers).map(([tier, limits]) => [
+  const table = new Map(
+    Object.entries(tiers).map(([tier, limits]): [string, readonly Policy[]] => [
       tier,
       limits === 'unlimited'
         ? UNLIMITED
         : policiesOf(limits, { ...common, name: `${common.name}.${tier}` }, `${where} tiers.${tier}`),
     ]),
   );
+  const policies = [...table.values()].flat();
+  if (policies.length === 0) {
+    misconfigured(
+      where,
+      "every tier is 'unlimited', so nothing is limited",
+      'write the limits of a tier, or remove it all',
+    );
+  }
+  rejectTwins(policies, where);
+  return table;
 }
 
 /** By the tier that a function names. */
@@ -130,4 +141,19 @@ function rejectTwins(policies: readonly Policy[], where: string): void {
   const twin = policies.find(({ name }, i) => policies.findIndex((other) => other.name === name) !== i);
   if (twin === undefined) return;
   misconfigured(where, `two limits are named ${describeValue(twin.name)}`, 'give each a name of its own');
+}
+
+/** Of two limits over one period the larger never refuses anything. */
+function rejectIdleMembers(policies: readonly Policy[], where: string): void {
+  policies.forEach(({ name, quotaSeconds, algorithm }, i) => {
+    const twin = policies
+      .slice(0, i)
+      .find((other) => other.quotaSeconds === quotaSeconds && other.algorithm === algorithm);
+    if (twin === undefined) return;
+    misconfigured(
+      where,
+      `${describeValue(twin.name)} and ${describeValue(name)} are limits over the same ${quotaSeconds} s`,
+      'keep the smaller one',
+    );
+  });
 }

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { describeValue, misconfigured } from '../core/errors.js';
+import type { Policy } from '../core/policy.js';
 import { PolicyLimiter } from '../core/policy-limiter.js';
 import { RateLimiter } from '../core/rate-limiter.js';
 import { limiterUses } from './limiter-uses.js';
@@ -10,7 +11,7 @@ import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.
 /** The limiters of shared policies that code of the application is handed by name. */
 @Injectable()
 export class PolicyLimiters {
-  private readonly made = new Map<string, PolicyLimiter>();
+  private readonly made = new Map<Policy, PolicyLimiter>();
 
   constructor(
     @Inject(RateLimiter) private readonly limiter: RateLimiter,
@@ -25,8 +26,6 @@ export class PolicyLimiters {
    * @throws RateLimitConfigurationError for a name that this one uses and does not declare
    */
   of(policyName: string): PolicyLimiter | undefined {
-    const earlier = this.made.get(policyName);
-    if (earlier !== undefined) return earlier;
     const policies = this.registry.sharedPolicies;
     const policy = policies.find(({ name }) => name === policyName);
     if (policy === undefined) {
@@ -41,8 +40,13 @@ export class PolicyLimiters {
       }
       return undefined;
     }
-    const limiter = new PolicyLimiter(this.limiter, policy);
-    this.made.set(policyName, limiter);
+    return this.limiterOf(policy);
+  }
+
+  /** One for each policy, so that there is one line for whoever waits, on routes or in code. */
+  limiterOf(policy: Policy): PolicyLimiter {
+    let limiter = this.made.get(policy);
+    if (limiter === undefined) this.made.set(policy, (limiter = new PolicyLimiter(this.limiter, policy)));
     return limiter;
   }
 

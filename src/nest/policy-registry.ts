@@ -17,6 +17,9 @@ import { checkQueue } from './queue-checks.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
 import { checkedFunction, checkedSettleRules, either } from './request-functions.js';
 
+/** What a policy says that only requests can answer. */
+const REQUEST_OPTIONS = ['by', 'cost', 'skipIf', 'refundIf', 'settle', 'onExceeded'];
+
 /** Every limit of the application, its policies made once per place; finds two that claim one bucket but disagree. */
 @Injectable()
 export class PolicyRegistry {
@@ -109,6 +112,7 @@ export class PolicyRegistry {
           'remove usedInCode, or state the numbers',
         );
       }
+      if (usedInCode === true && !this.applied.has(name)) this.rejectRequestOptions(name);
       if (this.applied.has(name) || usedInCode === true || policies.some((policy) => inCode.has(policy.name))) continue;
       misconfigured(
         `${this.options.where} policies.${name}`,
@@ -116,6 +120,18 @@ export class PolicyRegistry {
         `put @RateLimit('${name}') on a route, remove the policy, or say usedInCode: true if only RateLimiter.consume asks for it`,
       );
     }
+  }
+
+  /** Code says who is charged and what; nobody would ask what only requests can answer. */
+  private rejectRequestOptions(name: string): void {
+    const definition = toDefinition<Readonly<Record<string, unknown>>>(this.options.policies[name] as object as never);
+    const idle = REQUEST_OPTIONS.find((option) => definition[option] !== undefined);
+    if (idle === undefined) return;
+    misconfigured(
+      `${this.options.where} policies.${name}`,
+      `${idle} has no meaning for a policy that no route names (usedInCode)`,
+      `remove ${idle}, or put @RateLimit('${name}') on a route`,
+    );
   }
 
   /** To be called for a limit that applies to a route, whatever its place. @throws as {@link claim} */
@@ -144,7 +160,7 @@ export class PolicyRegistry {
     }
     if (earlier.policy === policy) return policy;
     // A class's limit is planned once per handler; the module's limits once each.
-    if (policy.place !== '' && earlier.policy.agreesWith(policy)) return earlier.policy;
+    if (policy.place !== '' && isSame(earlier.policy, policy)) return earlier.policy;
     if (policy.place === '') {
       misconfigured(
         where,
@@ -154,8 +170,18 @@ export class PolicyRegistry {
     }
     misconfigured(
       where,
-      `its bucket is already that of ${describeValue(earlier.policy.name)} of ${earlier.where}, with another name or other numbers`,
-      'give it another id; limits of one id must agree in name, capacity and refill',
+      `its bucket is already that of ${describeValue(earlier.policy.name)} of ${earlier.where}, with another name, other numbers or other options`,
+      'give it another id; limits of one id must agree in name, capacity, refill, algorithm, maxDebt, message and onStorageFailure',
     );
   }
+}
+
+/** One bucket cannot be told of in two ways. */
+function isSame(policy: Policy, other: Policy): boolean {
+  return (
+    policy.agreesWith(other) &&
+    policy.maxDebt === other.maxDebt &&
+    policy.message === other.message &&
+    policy.onStorageFailure === other.onStorageFailure
+  );
 }

@@ -49,8 +49,8 @@ export class RateLimitInterceptor implements NestInterceptor {
   }
 
   /**
-   * Where we turn the request away in the second phase, what the first one took is given back. Errors of subjects are
-   * like those of handlers: the charge stays, or whoever provokes them is limited by nothing.
+   * Where we turn a user away in the second phase, what the first one took is given back. Errors of subjects are like
+   * those of handlers: the charge stays, or whoever provokes them is limited by nothing.
    */
   private chargeOrGiveBack(
     call: HandlerCall,
@@ -60,7 +60,7 @@ export class RateLimitInterceptor implements NestInterceptor {
     const receipts = call.decision?.receipts ?? [];
     const rethrow = async (error: unknown): Promise<never> => {
       call.refusal = error;
-      if (isOurs(error)) await this.charger.giveBack(receipts);
+      if (isOurFault(error)) await this.charger.giveBack(receipts);
       throw error;
     };
     try {
@@ -104,6 +104,13 @@ export class RateLimitInterceptor implements NestInterceptor {
   }
 }
 
-function isOurs(error: unknown): boolean {
-  return error instanceof RateLimitExceededException || error instanceof RateLimitUnavailableException;
+/**
+ * A storage that is away, or limits of an authenticated user. Where a stranger is refused, guards have looked at what he
+ * brought before, and the first phase has to be paid for that: else guessing credentials would be limited by nothing.
+ */
+function isOurFault(error: unknown): boolean {
+  if (error instanceof RateLimitUnavailableException) return true;
+  if (!(error instanceof RateLimitExceededException)) return false;
+  const refusing = error.decision.policies.filter(({ allowed }) => !allowed);
+  return refusing.every(({ subject }) => subject.startsWith('user:'));
 }

@@ -5,6 +5,7 @@ import {
   Logger,
   Module,
   type ModuleMetadata,
+  type BeforeApplicationShutdown,
   type OnApplicationShutdown,
   type OnModuleInit,
   Optional,
@@ -86,7 +87,7 @@ const PROVIDERS: Provider[] = [
 /** Rate limiting for the whole application: import `RateLimitModule.forRoot(…)` once, in the root module. */
 @Global()
 @Module({})
-export class RateLimitModule implements OnModuleInit, OnApplicationShutdown {
+export class RateLimitModule implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown {
   private opening: Promise<void> | undefined;
 
   constructor(
@@ -128,10 +129,14 @@ export class RateLimitModule implements OnModuleInit, OnApplicationShutdown {
     await this.opening;
   }
 
+  /** Before Nest waits for the requests that are under way: those that wait for tokens may have to wait for long. */
+  beforeApplicationShutdown(): void {
+    this.policyLimiters?.close();
+  }
+
   /** Also when the application is closed while it starts: what is being opened is closed as soon as it is open. */
   async onApplicationShutdown(): Promise<void> {
     // While what they give back can still be told to the storage.
-    this.policyLimiters?.close();
     this.overrides?.close();
     const { opening } = this;
     this.opening = undefined;

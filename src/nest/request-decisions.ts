@@ -6,6 +6,8 @@ import { isHttp, rawRequestOf } from './transports/http-request.js';
 
 /** What has been done for one call of one handler; kept so that a request is charged once however often we are mounted. */
 export interface HandlerCall {
+  /** Node's request: a copy of it, which may share what calls are remembered on, is another one. */
+  readonly request: object;
   readonly controller: object;
   readonly handler: object;
   readonly plan: RoutePlan;
@@ -32,26 +34,39 @@ interface Called {
 
 /** What has been done for the handler that is being called, if anything. */
 export function handlerCallOf(context: ExecutionContext): HandlerCall | undefined {
-  return find(holderOf(context)[CALLS], context);
+  const request = rawRequestOf(context);
+  return find(holderOf(request)[CALLS], request, context);
 }
 
 /** The same, begun now if nothing has been done. */
 export function handlerCallFor(context: ExecutionContext, plan: RoutePlan): HandlerCall {
-  const holder = holderOf(context);
+  const request = rawRequestOf(context);
+  const holder = holderOf(request);
   const latest = holder[CALLS];
-  return find(latest, context) ?? (holder[CALLS] = newCall(context, plan, latest));
+  return find(latest, request, context) ?? (holder[CALLS] = newCall(request, context, plan, latest));
 }
 
-function find(latest: HandlerCall | undefined, context: ExecutionContext): HandlerCall | undefined {
+function find(latest: HandlerCall | undefined, request: object, context: ExecutionContext): HandlerCall | undefined {
   const handler = context.getHandler();
   const controller = context.getClass();
   let call = latest;
-  while (call !== undefined && (call.handler !== handler || call.controller !== controller)) call = call.earlier;
+  while (
+    call !== undefined &&
+    (call.handler !== handler || call.controller !== controller || call.request !== request)
+  ) {
+    call = call.earlier;
+  }
   return call;
 }
 
-function newCall(context: ExecutionContext, plan: RoutePlan, earlier: HandlerCall | undefined): HandlerCall {
+function newCall(
+  request: object,
+  context: ExecutionContext,
+  plan: RoutePlan,
+  earlier: HandlerCall | undefined,
+): HandlerCall {
   return {
+    request,
     controller: context.getClass(),
     handler: context.getHandler(),
     plan,
@@ -69,9 +84,8 @@ function newCall(context: ExecutionContext, plan: RoutePlan, earlier: HandlerCal
  * The list of header fields as they came: made for each request, and gone with it. Express gives every request a hidden class
  * of its own, to which adding a property costs two microseconds; a weak map of all requests costs as much.
  */
-function holderOf(context: ExecutionContext): Called {
-  const request: { readonly rawHeaders?: Called } = rawRequestOf(context);
-  return request.rawHeaders ?? (request as Called);
+function holderOf(request: Called & { readonly rawHeaders?: Called }): Called {
+  return request.rawHeaders ?? request;
 }
 
 export function decisionOf(context: ExecutionContext): Decision | undefined {

@@ -1,7 +1,7 @@
 import { type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import type { Charge } from '../core/charge.js';
 import { type Decision, type Receipt, together } from '../core/decision.js';
-import { isStorageFailure } from '../core/errors.js';
+import { isStorageFailure, LimiterClosedError } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';
 import { RateLimiter } from '../core/rate-limiter.js';
 import type { MaybePromise } from '../core/storage.js';
@@ -68,7 +68,8 @@ export class RouteCharger {
         if (waited?.allowed === false) await this.giveBack(earlier?.receipts ?? []);
       }
     } catch (error) {
-      await this.giveBack(decision?.receipts ?? []);
+      // Who leaves the line, or makes a function fail, has paid for the rest: else he would be limited by nothing.
+      if (isStorageFailure(error) || error instanceof LimiterClosedError) await this.giveBack(decision?.receipts ?? []);
       throw this.failure(error, undefined, queued, context);
     }
     return decision;

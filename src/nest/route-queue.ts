@@ -1,11 +1,10 @@
-import { type ExecutionContext, HttpException, Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { type ExecutionContext, HttpException, Inject, Injectable } from '@nestjs/common';
 import type { Charge } from '../core/charge.js';
 import { Decision, PolicyDecision } from '../core/decision.js';
 import { WaitTooLongError } from '../core/errors.js';
-import type { Policy } from '../core/policy.js';
-import { PolicyLimiter } from '../core/policy-limiter.js';
 import { RateLimiter } from '../core/rate-limiter.js';
 import { chargesOf, type PlannedLimit } from './planned-limit.js';
+import { PolicyLimiters } from './policy-limiters.js';
 import { whenGone } from './transports/http-request.js';
 
 /** What proxies log for a client that left; nobody is there to read it. */
@@ -13,10 +12,11 @@ const CLIENT_CLOSED_REQUEST = 499;
 
 /** Lets requests wait for their tokens, first come, first served. */
 @Injectable()
-export class RouteQueue implements OnApplicationShutdown {
-  private readonly limiters = new Map<Policy, PolicyLimiter>();
-
-  constructor(@Inject(RateLimiter) private readonly limiter: RateLimiter) {}
+export class RouteQueue {
+  constructor(
+    @Inject(RateLimiter) private readonly limiter: RateLimiter,
+    @Inject(PolicyLimiters) private readonly limiters: PolicyLimiters,
+  ) {}
 
   /**
    * Answers when the tokens have come, or with a denial when the line is too long; undefined where nothing is asked.
@@ -28,29 +28,22 @@ export class RouteQueue implements OnApplicationShutdown {
     const { policy, subject, cost } = charge;
     const blocked = this.limiter.overrides?.denialOf(subject, [charge]);
     if (blocked !== undefined) return blocked;
+    const counts = this.limiter.overrides?.policyOf(charge) ?? policy;
+    if (cost > counts.capacity) return this.denial(charge, Infinity);
     const gone = new AbortController();
     const unwatch = whenGone(context, () =>
       gone.abort(new HttpException('The client has gone.', CLIENT_CLOSED_REQUEST)),
     );
     try {
-      return await this.limiterOf(policy).wait(subject, { cost, signal: gone.signal, maxWaitMs: limit.maxWaitMs });
+      return await this.limiters
+        .limiterOf(policy)
+        .wait(subject, { cost, signal: gone.signal, maxWaitMs: limit.maxWaitMs });
     } catch (error) {
       if (error instanceof WaitTooLongError) return this.denial(charge, error.retryAfterMs);
       throw error;
     } finally {
       unwatch();
     }
-  }
-
-  onApplicationShutdown(): void {
-    for (const limiter of this.limiters.values()) limiter.close();
-    this.limiters.clear();
-  }
-
-  private limiterOf(policy: Policy): PolicyLimiter {
-    let limiter = this.limiters.get(policy);
-    if (limiter === undefined) this.limiters.set(policy, (limiter = new PolicyLimiter(this.limiter, policy)));
-    return limiter;
   }
 
   /** The bucket is empty and the tokens of the line's whole length are promised: nothing changes before it is shorter. */

@@ -15,7 +15,7 @@ type Differences = ReadonlyMap<string, number>;
 export class Settlement {
   private readonly logger = new Logger('RateLimit');
   /** Limits whose rule failed have been told of, once: every request might bring the same. */
-  private readonly told = new WeakSet<SettleRules>();
+  private readonly told = new Set<string>();
 
   constructor(@Inject(RateLimiter) private readonly limiter: RateLimiter) {}
 
@@ -44,7 +44,7 @@ export class Settlement {
         differences.set(bucket, (differences.get(bucket) ?? 0) + cost - charge.cost);
       }
     } catch (error) {
-      this.tellOnce(rules, `${limit.where}: a request was not settled and stays charged. ${messageOf(error)}`);
+      this.tellOnce(limit.where, `a request was not settled and stays charged. ${messageOf(error)}`);
     }
   }
 
@@ -57,10 +57,10 @@ export class Settlement {
     }
   }
 
-  private tellOnce(rules: SettleRules, message: string): void {
-    if (this.told.has(rules)) return;
-    this.told.add(rules);
-    this.logger.error(`${message} This is said once for each limit.`);
+  private tellOnce(where: string, message: string): void {
+    if (this.told.has(where)) return;
+    this.told.add(where);
+    this.logger.error(`${where}: ${message} This is said once for each limit.`);
   }
 }
 

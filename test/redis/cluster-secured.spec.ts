@@ -10,7 +10,8 @@ import { eventually } from '../support/redis-testing.js';
 import { type Certificate, makeCertificate, tlsObstacle } from '../support/tls-certificate.js';
 
 /** All that the storage needs of a cluster, as docs/operations.md says it; `>` is followed by the password. */
-const RIGHTS = '~rl:* +evalsha +eval +time +get +set +del +strlen +getrange +setrange +pexpireat +info +cluster|slots +cluster|info +asking';
+const RIGHTS =
+  '~rl:* +evalsha +eval +time +get +set +del +strlen +getrange +setrange +pexpireat +info +cluster|slots +cluster|info +asking';
 /** What ioredis would like to do with its connections, and goes without. */
 const DISPENSABLE = ['client|setname', 'readonly', 'readwrite'];
 const policy = new Policy({ name: 'day', capacity: 100, refillTokens: 1, refillSeconds: 86_400 });

@@ -434,7 +434,8 @@ describe.each<[fault: string, reason: string, begin: () => Promise<unknown>, end
 
 describe('a user with the least rights', () => {
   /** All that the storage needs, on the keys that begin with its prefix; `>` is followed by the password. */
-  const ACL = 'on >secret resetkeys ~rl:* resetchannels -@all +eval +evalsha +time +get +set +del +strlen +getrange +setrange +pexpireat';
+  const ACL =
+    'on >secret resetkeys ~rl:* resetchannels -@all +eval +evalsha +time +get +set +del +strlen +getrange +setrange +pexpireat';
 
   const urlOf = (user: string) => server.url.replace('//', `//${user}:secret@`);
 

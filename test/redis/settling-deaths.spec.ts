@@ -35,7 +35,7 @@ describe('A process that dies before its requests are settled', () => {
     const lost = fetch(`http://127.0.0.1:${port}/jobs`);
     await running;
     child.kill('SIGKILL');
-    await expect(lost).rejects.toThrow();
+    await expect(lost).rejects.toThrow('fetch failed');
 
     const storage = new RedisStorage({ url, prefix, deadlineMs: 10_000 });
     const app = await startApp({ imports: [RateLimitModule.forRoot({ storage })], controllers: [JobsController] });

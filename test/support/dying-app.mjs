@@ -23,13 +23,15 @@ RateLimit({ capacity: 3, perSeconds: 3600, id: 'jobs', by: everyone(), refundIf:
 );
 Controller('jobs')(JobsController);
 
-class AppModule {}
-Module({
-  imports: [RateLimitModule.forRoot({ storage: new RedisStorage({ url, prefix, deadlineMs: 10_000 }) })],
-  controllers: [JobsController],
-})(AppModule);
+class AppModule {
+  static of(imports) {
+    return { module: AppModule, imports, controllers: [JobsController] };
+  }
+}
+Module({})(AppModule);
 
-const app = await NestFactory.create(AppModule, { logger: ['error'] });
+const limits = RateLimitModule.forRoot({ storage: new RedisStorage({ url, prefix, deadlineMs: 10_000 }) });
+const app = await NestFactory.create(AppModule.of([limits]), { logger: ['error'] });
 await app.listen(0, '127.0.0.1');
 process.on('disconnect', () => process.exit());
 process.send(app.getHttpServer().address().port);

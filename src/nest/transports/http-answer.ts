@@ -1,7 +1,7 @@
 import { type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Decision } from '../../core/decision.js';
-import { isStorageFailure } from '../../core/errors.js';
+import { isStorageFailure, LimiterClosedError } from '../../core/errors.js';
 import { RateLimitStorage } from '../../core/storage.js';
 import { HeaderWriter } from '../headers/header-writer.js';
 import type { PlannedLimit } from '../planned-limit.js';
@@ -39,7 +39,7 @@ export class HttpAnswer {
 
   /** The error to throw for one that came up while charging: a failed storage is a 503, anything else stays what it is. */
   failure(error: unknown, planned: readonly PlannedLimit[], context: ExecutionContext): unknown {
-    if (!isStorageFailure(error)) return error;
+    if (!isStorageFailure(error) && !(error instanceof LimiterClosedError)) return error;
     this.headers.writeUnavailable(httpResponseOf(context));
     this.announceProblem(context);
     const policies = planned.map(({ name }) => name);

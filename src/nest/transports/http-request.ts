@@ -1,4 +1,5 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { ExecutionContext } from '@nestjs/common';
 import type { HttpRequest } from '../subjects/subject.js';
 
@@ -43,13 +44,34 @@ export function onceAnswered(context: ExecutionContext, callback: (status: numbe
   raw.once('finish', () => callback(raw.statusCode));
 }
 
+/** What is to be called when a connection is closed: one listener for all, because many requests may be pipelined on it. */
+const watches = new WeakMap<Socket, Set<() => void>>();
+
 /** Calls back when the client leaves before it has its answer. The function that it answers ends the watch. */
 export function whenGone(context: ExecutionContext, callback: () => void): () => void {
   const raw = rawResponseOf(context);
+  // Of an answer that others have to come before, Node closes nothing when the connection is.
+  const { socket } = rawRequestOf(context) as Partial<IncomingMessage>;
   // It may have left while something else was awaited.
-  if (raw.destroyed) callback();
+  if (raw.destroyed || socket?.destroyed === true) callback();
   raw.once('close', callback);
-  return () => void raw.off('close', callback);
+  const actions = socket == null ? undefined : actionsOnClose(socket);
+  actions?.add(callback);
+  return () => {
+    raw.off('close', callback);
+    actions?.delete(callback);
+  };
+}
+
+function actionsOnClose(socket: Socket): Set<() => void> {
+  let actions = watches.get(socket);
+  if (actions === undefined) {
+    const made = new Set<() => void>();
+    actions = made;
+    watches.set(socket, made);
+    socket.once('close', () => made.forEach((action) => action()));
+  }
+  return actions;
 }
 
 function rawResponseOf(context: ExecutionContext): ServerResponse {
