@@ -34,6 +34,12 @@ export class DeclaredPolicies {
   named(name: string): Policy {
     const policy = this.byName.get(name);
     if (policy !== undefined) return policy;
+    const members = [...this.byName.keys()].filter((key) => key.startsWith(`${name}.`));
+    if (members.length > 0) {
+      throw new InvalidChargeError(
+        `${describeValue(name)} is several policies; name one of them: ${members.map((key) => `"${key}"`).join(', ')}.`,
+      );
+    }
     const known = [...this.byName.keys()].map((key) => `"${key}"`).join(', ');
     throw new InvalidChargeError(
       `Unknown policy ${describeValue(name)}. ${known === '' ? 'No shared policies are declared' : `Declared are ${known}`}; ` +

@@ -62,7 +62,9 @@ function remedyFor(option: string, value: unknown, min: number): string {
   if (!Number.isInteger(value)) {
     return `write ${option} as a whole number of ${option.endsWith('Seconds') ? 'seconds' : 'tokens'}`;
   }
-  if ((value as number) >= min) return `choose a smaller ${option}`;
+  if ((value as number) >= min) {
+    return `choose a smaller ${option}${option === 'perSeconds' ? '; it is seconds, not milliseconds' : ''}`;
+  }
   return option === 'capacity'
     ? 'choose at least 1; to lift a limit use @SkipRateLimit(), to close a route refuse in a guard of yours'
     : `choose at least ${min}`;

@@ -13,6 +13,8 @@ export interface Reservation {
   readonly charge: Charge;
   /** What the storage said when it was charged. */
   readonly reply: StorageReply;
+  /** When that was, by the clock of this process. */
+  readonly toldMicros: number;
   /** When they arrive, by the clock of this process. */
   readonly dueMicros: number;
 }
@@ -119,7 +121,8 @@ export function checkReservableCost(policy: Policy, cost: number): void {
   );
 }
 
-function mostReservable(policy: Policy): number {
+/** The highest cost that can be waited for; 0: none can. */
+export function mostReservable(policy: Policy): number {
   return policy.intervalMicros === 0 ? policy.capacity : policy.capacity - stepTokens(policy) + 1;
 }
 

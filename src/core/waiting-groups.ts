@@ -3,7 +3,7 @@ import type { Reservation } from './reservation.js';
 /** Somebody in a line. */
 export interface Waiter {
   readonly cost: number;
-  readonly go: (reservation: Reservation) => void;
+  readonly go: (reservation: Reservation, nowMicros: number) => void;
   readonly fail: (error: Error) => void;
 }
 

@@ -103,7 +103,7 @@ export class WaitingLine {
     if (waiter === undefined) return SERVED;
     pace.count(plainOf(policy), cost, first.dueMicros, now);
     this.groups.of(cost).waiters.delete(waiter);
-    waiter.go(first);
+    waiter.go(first, now);
     return SERVED;
   }
 

@@ -1,6 +1,6 @@
 import { onAbort } from './abort.js';
 import { Decision, PolicyDecision } from './decision.js';
-import { plainOf, type Reservation } from './reservation.js';
+import { debtLeft, plainOf, type Reservation } from './reservation.js';
 import type { Waiter } from './waiting-groups.js';
 import type { WaitingLine } from './waiting-line.js';
 
@@ -24,9 +24,9 @@ export class WaitingPlace implements Waiter {
     });
   }
 
-  go(reservation: Reservation): void {
+  go(reservation: Reservation, nowMicros: number): void {
     this.leave();
-    this.resolve(decisionOf(reservation));
+    this.resolve(decisionOf(reservation, nowMicros - reservation.toldMicros));
   }
 
   fail(error: unknown): void {
@@ -41,10 +41,13 @@ export class WaitingPlace implements Waiter {
   }
 }
 
-/** Without receipts: others have been promised times that count on what was waited for. */
-function decisionOf({ charge, reply }: Reservation): Decision {
+/** As it stands when the tokens have come. Without receipts: others have been promised times that count on what was waited for. */
+function decisionOf({ charge, reply }: Reservation, elapsedMicros: number): Decision {
   const { subject, cost } = charge;
   const plain = { policy: plainOf(charge.policy), subject, cost };
-  const said = new PolicyDecision(plain, true, reply.debtUnits[0]!, reply.nowMicros, reply.unixMicros);
+  const nowMicros = reply.nowMicros + elapsedMicros;
+  const unixMicros = reply.unixMicros === undefined ? undefined : reply.unixMicros + elapsedMicros;
+  const debt = debtLeft(plain.policy, reply, nowMicros);
+  const said = new PolicyDecision(plain, true, debt, nowMicros, unixMicros);
   return new Decision(true, said, [], reply.madeInstead !== undefined);
 }

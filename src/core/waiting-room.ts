@@ -87,9 +87,9 @@ export class WaitingRoom {
     const nowMicros = this.timers.nowMicros();
     // Counted from the arrival of the answer: the storage's time is later than what it said.
     const dueMicros = nowMicros + waitMicros(plain, reply.nowMicros, debt - plain.capacityUnits);
-    const reservation = { charge, reply, dueMicros };
+    const reservation = { charge, reply, toldMicros: nowMicros, dueMicros };
     // Nobody counts: there is no limit just now.
-    if (debt === 0) return place.isLeft ? undefined : place.go(reservation);
+    if (debt === 0) return place.isLeft ? undefined : place.go(reservation, nowMicros);
     const key = keyOf(subject, reply.madeInstead !== undefined);
     this.paceAt(key).learn(sentMicros, nowMicros, reply.nowMicros);
     const line = this.lineAt(key);

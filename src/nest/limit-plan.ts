@@ -154,6 +154,13 @@ export function checkedCost(cost: unknown, policies: readonly Policy[], where: s
   }
   const tooSmall = policies.find(({ capacity }) => cost > capacity);
   if (tooSmall !== undefined) {
+    if (tooSmall.algorithm === 'leaky-bucket') {
+      misconfigured(
+        where,
+        `cost is ${cost}, and a leaky bucket gives one token at a time`,
+        'use cost 1 or another algorithm',
+      );
+    }
     misconfigured(
       where,
       `cost ${cost} is above the capacity ${tooSmall.capacity} of policy "${tooSmall.name}", so every request would be refused`,

@@ -145,10 +145,15 @@ function rejectTwins(policies: readonly Policy[], where: string): void {
 
 /** Of two limits over one period the larger never refuses anything. */
 function rejectIdleMembers(policies: readonly Policy[], where: string): void {
-  policies.forEach(({ name, quotaSeconds, algorithm }, i) => {
+  policies.forEach(({ name, quotaSeconds, algorithm, intervalMicros }, i) => {
     const twin = policies
       .slice(0, i)
-      .find((other) => other.quotaSeconds === quotaSeconds && other.algorithm === algorithm);
+      .find(
+        (other) =>
+          other.quotaSeconds === quotaSeconds &&
+          other.algorithm === algorithm &&
+          other.intervalMicros === intervalMicros,
+      );
     if (twin === undefined) return;
     misconfigured(
       where,

@@ -35,7 +35,9 @@ export class PolicyLimiters {
         misconfigured(
           use.where,
           `unknown policy ${describeValue(policyName)}`,
-          `declare it under policies in ${this.options.where} (declared: ${known})`,
+          policies.some(({ name }) => name.startsWith(`${policyName}.`))
+            ? `it is several policies; name one of them (declared: ${known})`
+            : `declare it under policies in ${this.options.where} (declared: ${known})`,
         );
       }
       return undefined;

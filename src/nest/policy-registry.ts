@@ -105,17 +105,22 @@ export class PolicyRegistry {
   rejectUnused(inCode: ReadonlySet<string> = new Set()): void {
     for (const [name, { policies }] of this.shared) {
       const { usedInCode } = toDefinition<Partial<SharedPolicyDefinition>>(this.options.policies[name]!);
+      const where = `${this.options.where} policies.${name}`;
+      if (usedInCode !== undefined && typeof usedInCode !== 'boolean') {
+        misconfigured(where, `usedInCode is ${describeValue(usedInCode)}`, 'use true or false');
+      }
       if (usedInCode === true && policies.length === 0) {
         misconfigured(
-          `${this.options.where} policies.${name}`,
+          where,
           'usedInCode is true for numbers that a request decides, and in code there is none',
           'remove usedInCode, or state the numbers',
         );
       }
-      if (usedInCode === true && !this.applied.has(name)) this.rejectRequestOptions(name);
-      if (this.applied.has(name) || usedInCode === true || policies.some((policy) => inCode.has(policy.name))) continue;
+      if (this.applied.has(name)) continue;
+      this.rejectRequestOptions(name, where);
+      if (usedInCode === true || policies.some((policy) => inCode.has(policy.name))) continue;
       misconfigured(
-        `${this.options.where} policies.${name}`,
+        where,
         'no route is limited by this policy',
         `put @RateLimit('${name}') on a route, remove the policy, or say usedInCode: true if only RateLimiter.consume asks for it`,
       );
@@ -123,13 +128,13 @@ export class PolicyRegistry {
   }
 
   /** Code says who is charged and what; nobody would ask what only requests can answer. */
-  private rejectRequestOptions(name: string): void {
+  private rejectRequestOptions(name: string, where: string): void {
     const definition = toDefinition<Readonly<Record<string, unknown>>>(this.options.policies[name] as object as never);
     const idle = REQUEST_OPTIONS.find((option) => definition[option] !== undefined);
     if (idle === undefined) return;
     misconfigured(
-      `${this.options.where} policies.${name}`,
-      `${idle} has no meaning for a policy that no route names (usedInCode)`,
+      where,
+      `${idle} has no meaning for a policy that no route names`,
       `remove ${idle}, or put @RateLimit('${name}') on a route`,
     );
   }

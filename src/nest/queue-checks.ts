@@ -1,5 +1,5 @@
 import { describeValue, misconfigured } from '../core/errors.js';
-import { checkReservable, checkReservableCost } from '../core/reservation.js';
+import { checkReservable, mostReservable } from '../core/reservation.js';
 import { checkedMaxWaitMicros } from '../core/wait-options.js';
 import type { PlannedLimit } from './planned-limit.js';
 
@@ -39,5 +39,11 @@ export function checkQueue({ policies, choose, cost, settles, maxWaitMs, where }
   }
   checkReservable(policy, where);
   checkedMaxWaitMicros({ maxWaitMs }, policy, where);
-  if (typeof cost === 'number') checkReservableCost(policy, cost);
+  const most = mostReservable(policy);
+  if (typeof cost !== 'number' || cost <= most) return;
+  misconfigured(
+    where,
+    `cost is ${cost}, and a request can wait for at most ${most}, because the tokens of a step arrive at once`,
+    'lower the cost, let tokens arrive evenly, or in shorter steps',
+  );
 }

@@ -2,7 +2,9 @@ import type { ExecutionContext } from '@nestjs/common';
 import { handlerCallFor, handlerCallOf } from './request-decisions.js';
 import type { RoutePlan } from './route-plan.js';
 
-class Controller {}
+class Controller {
+  readonly name = 'any';
+}
 const handler = (): void => {};
 const plan: RoutePlan = {
   route: 'Controller.handler',

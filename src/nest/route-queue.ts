@@ -3,6 +3,7 @@ import type { Charge } from '../core/charge.js';
 import { Decision, PolicyDecision } from '../core/decision.js';
 import { WaitTooLongError } from '../core/errors.js';
 import { RateLimiter } from '../core/rate-limiter.js';
+import { mostReservable } from '../core/reservation.js';
 import { chargesOf, type PlannedLimit } from './planned-limit.js';
 import { PolicyLimiters } from './policy-limiters.js';
 import { whenGone } from './transports/http-request.js';
@@ -26,10 +27,12 @@ export class RouteQueue {
     const [charge] = await chargesOf(limit, context);
     if (charge === undefined) return undefined;
     const { policy, subject, cost } = charge;
-    const blocked = this.limiter.overrides?.denialOf(subject, [charge]);
-    if (blocked !== undefined) return blocked;
-    const counts = this.limiter.overrides?.policyOf(charge) ?? policy;
-    if (cost > counts.capacity) return this.denial(charge, Infinity);
+    const { overrides } = this.limiter;
+    const counted = overrides?.policyOf(charge) ?? policy;
+    // Who is blocked, or asks for what no wait can bring, is answered at once.
+    if (overrides?.denialOf(subject, [charge]) !== undefined || cost > mostReservable(counted)) {
+      return this.limiter.consume(charge);
+    }
     const gone = new AbortController();
     const unwatch = whenGone(context, () =>
       gone.abort(new HttpException('The client has gone.', CLIENT_CLOSED_REQUEST)),
@@ -39,7 +42,7 @@ export class RouteQueue {
         .limiterOf(policy)
         .wait(subject, { cost, signal: gone.signal, maxWaitMs: limit.maxWaitMs });
     } catch (error) {
-      if (error instanceof WaitTooLongError) return this.denial(charge, error.retryAfterMs);
+      if (error instanceof WaitTooLongError) return this.denial({ policy: counted, subject, cost }, error.retryAfterMs);
       throw error;
     } finally {
       unwatch();

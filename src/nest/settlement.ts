@@ -70,7 +70,7 @@ async function costOf(
   outcome: RequestOutcome,
   context: ExecutionContext,
 ): Promise<number> {
-  const isFree: unknown = (await refundIf?.(outcome, context)) ?? false;
+  const isFree: unknown = refundIf === undefined ? false : await refundIf(outcome, context);
   if (typeof isFree !== 'boolean') {
     throw new InvalidChargeError(`refundIf gave ${describeValue(isFree)}; expected true or false.`);
   }

@@ -178,7 +178,7 @@ describe('Tiers', () => {
     expect(await limiter.peek({ policy: 'plans.free.hour', subject })).toMatchObject({ remaining: 4 });
     await limiter.reset(['plans.free.minute', 'plans.free.hour'].map((policy) => ({ policy, subject })));
     expect(await admitted(app, '/right/shared', 4)).toBe(3);
-    expect(() => limiter.peek({ policy: 'plans', subject })).toThrow('Unknown policy "plans"');
+    expect(() => limiter.peek({ policy: 'plans', subject })).toThrow('"plans" is several policies');
   });
 });
 

@@ -1,7 +1,7 @@
-import type { Decision } from '../../src/core/decision.js';
 import { Policy } from '../../src/core/policy.js';
 import { PolicyLimiter } from '../../src/core/policy-limiter.js';
 import { RateLimiter } from '../../src/core/rate-limiter.js';
+import type { StorageReply } from '../../src/core/storage.js';
 import { OutageStorage } from '../../src/storage/outage/outage.storage.js';
 import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { deleteUnder, plainClient, redisUrl, uniquePrefix } from '../support/redis-testing.js';
@@ -34,11 +34,9 @@ async function serverMicros(): Promise<number> {
   return Number(seconds) * 1_000_000 + Number(micros);
 }
 
-/** When the tokens of a decision arrived, by the server's clock. */
-function arrivedAtMicros(decision: Decision): number {
-  const { policy, nowMicros, resetAfterMs } = decision.policies[0]!;
-  const waitMicros = Math.round(resetAfterMs * 1000) - Math.ceil(policy.capacityUnits / policy.refillTokens);
-  return nowMicros + Math.max(0, waitMicros);
+/** When the tokens of a reservation arrive, by the server's clock. */
+function arrivesAtMicros(policy: Policy, { nowMicros, debtUnits }: StorageReply): number {
+  return nowMicros + Math.max(0, Math.ceil((debtUnits[0]! - policy.capacityUnits) / policy.refillTokens));
 }
 
 /** The most that arrived in any interval beyond what refilled in it, in units. */
@@ -60,9 +58,10 @@ test(`${INSTANCES} instances are one line: within the bound, never early by the 
   await Promise.all(
     limitersOf(policy).flatMap((limiter, instance) =>
       Array.from({ length: CALLS_EACH }, async (_, call) => {
-        const decision = await limiter.wait(SUBJECT);
+        await limiter.wait(SUBJECT);
         order[instance]!.push(call);
-        const at = arrivedAtMicros(decision);
+        const reply = (await asked[instance]!.mock.results[call]!.value) as StorageReply;
+        const at = arrivesAtMicros(policy, reply);
         expect(await serverMicros()).toBeGreaterThanOrEqual(at);
         arrivedAt.push(at);
       }),
@@ -106,15 +105,20 @@ test('a storage that is away and denies ends the wait, one that is counted here 
   const closed = new RedisStorage({ url: redisUrl(), prefix });
   await closed.open();
   await closed.close();
-  const limiter = (onStorageFailure: 'deny' | 'local' | 'allow') =>
-    new PolicyLimiter(new RateLimiter(new OutageStorage(closed, { onStorageFailure, instances: 2 })), policy);
+  const storageThat = (onStorageFailure: 'deny' | 'local' | 'allow') =>
+    new OutageStorage(closed, { onStorageFailure, instances: 2 });
+  const limiter = (...args: Parameters<typeof storageThat>) =>
+    new PolicyLimiter(new RateLimiter(storageThat(...args)), policy);
   await expect(limiter('deny').wait(SUBJECT)).rejects.toThrow('closed');
   const waits = Array.from({ length: 8 }, () => limiter('allow').wait(SUBJECT));
   expect((await Promise.all(waits)).every(({ isWithoutStorage }) => isWithoutStorage)).toBe(true);
-  const local = limiter('local');
+  const storage = storageThat('local');
+  const asked = jest.spyOn(storage, 'consume');
+  const local = new PolicyLimiter(new RateLimiter(storage), policy);
   const decisions = await Promise.all(Array.from({ length: 8 }, () => local.wait(SUBJECT)));
   const { policy: share } = decisions[0]!.policies[0]!;
   expect([share.capacity, share.refillTokens / share.refillMicros]).toEqual([2, 500 / 1e6]);
-  expect(worstDebtUnits(share, decisions.map(arrivedAtMicros))).toBeLessThanOrEqual(share.capacityUnits);
+  const arrivals = asked.mock.results.map(({ value }) => arrivesAtMicros(share, value as StorageReply));
+  expect(worstDebtUnits(share, arrivals)).toBeLessThanOrEqual(share.capacityUnits);
   expect(decisions.every(({ isWithoutStorage }) => isWithoutStorage)).toBe(true);
 }, 60_000);

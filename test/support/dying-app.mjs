@@ -23,15 +23,11 @@ RateLimit({ capacity: 3, perSeconds: 3600, id: 'jobs', by: everyone(), refundIf:
 );
 Controller('jobs')(JobsController);
 
-class AppModule {
-  static of(imports) {
-    return { module: AppModule, imports, controllers: [JobsController] };
-  }
-}
-Module({})(AppModule);
-
 const limits = RateLimitModule.forRoot({ storage: new RedisStorage({ url, prefix, deadlineMs: 10_000 }) });
-const app = await NestFactory.create(AppModule.of([limits]), { logger: ['error'] });
+// A function, which is a class as far as Nest is concerned.
+function AppModule() {}
+Module({ imports: [limits], controllers: [JobsController] })(AppModule);
+const app = await NestFactory.create(AppModule, { logger: ['error'] });
 await app.listen(0, '127.0.0.1');
 process.on('disconnect', () => process.exit());
 process.send(app.getHttpServer().address().port);

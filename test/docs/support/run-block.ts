@@ -1,4 +1,5 @@
 import * as common from '@nestjs/common';
+import * as core from '@nestjs/core';
 import * as tokenBucket from 'nestjs-token-bucket';
 import * as redis from 'nestjs-token-bucket/redis';
 import * as testing from 'nestjs-token-bucket/testing';
@@ -7,6 +8,7 @@ import type { Block } from './markdown.js';
 
 const MODULES: Readonly<Record<string, unknown>> = {
   '@nestjs/common': common,
+  '@nestjs/core': core,
   'nestjs-token-bucket': tokenBucket,
   'nestjs-token-bucket/redis': redis,
   'nestjs-token-bucket/testing': testing,
