@@ -154,3 +154,8 @@ function tokensByRounding(policy: Policy, count: number, cost: number, micros: n
   const denominator = shareMicros * allMicros;
   return (BigInt(micros) * excess + denominator - 1n) / denominator;
 }
+
+test('a share tells clients what its policy does', () => {
+  const policy = new Policy({ name: 'daily', capacity: 10, perSeconds: 86_400, message: 'Daily quota exceeded' });
+  expect(shareOf(policy, 2, 1).message).toBe('Daily quota exceeded');
+});

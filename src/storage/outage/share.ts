@@ -44,14 +44,17 @@ export class Shares {
     return this.made.has(policy);
   }
 
-  private make({ name, place, refillTokens, refillMicros }: Policy, capacity: number): Policy {
+  private make({ name, place, message, refillTokens, refillMicros }: Policy, capacity: number): Policy {
     const [tokens, seconds] = rate(
       BigInt(refillTokens) * MICROS,
       BigInt(refillMicros) * BigInt(this.instances),
       BigInt(capacity),
     );
     const definition = { name, place, capacity, refillTokens: Number(tokens), refillSeconds: Number(seconds) };
-    return new Policy(definition, `share of one of ${this.instances} instances`);
+    return new Policy(
+      message === undefined ? definition : { ...definition, message },
+      `share of one of ${this.instances} instances`,
+    );
   }
 }
 
