@@ -1,4 +1,4 @@
-import { describeValue, InvalidChargeError, misconfigured } from './errors.js';
+import { describeValue, InvalidChargeError, listNames, misconfigured } from './errors.js';
 import { declaredPolicy } from './overrides/overridden-policy.js';
 import type { Policy } from './policy.js';
 
@@ -37,12 +37,11 @@ export class DeclaredPolicies {
     const members = [...this.byName.keys()].filter((key) => key.startsWith(`${name}.`));
     if (members.length > 0) {
       throw new InvalidChargeError(
-        `${describeValue(name)} is several policies; name one of them: ${members.map((key) => `"${key}"`).join(', ')}.`,
+        `${describeValue(name)} is several policies; name one of them: ${listNames(members)}.`,
       );
     }
-    const known = [...this.byName.keys()].map((key) => `"${key}"`).join(', ');
     throw new InvalidChargeError(
-      `Unknown policy ${describeValue(name)}. ${known === '' ? 'No shared policies are declared' : `Declared are ${known}`}; ` +
+      `Unknown policy ${describeValue(name)}. ${this.byName.size === 0 ? 'No shared policies are declared' : `Declared are ${listNames(this.byName.keys())}`}; ` +
         'declare it under `policies` in RateLimitModule.forRoot, or pass a Policy.',
     );
   }

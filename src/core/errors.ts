@@ -63,6 +63,16 @@ export function misconfigured(where: string, problem: string, remedy: string): n
   throw new RateLimitConfigurationError(`${where}: ${problem}. Remedy: ${remedy}.`);
 }
 
+/** Names as a message lists them: in quotes; `none` where there are none. */
+export function listNames(names: Iterable<string>): string {
+  return [...names].map((name) => `"${name}"`).join(', ') || 'none';
+}
+
+/** What was thrown, in words. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** `value` as a reader would recognise it in a message: quoted when it is a string, never longer than a line. */
 export function describeValue(value: unknown): string {
   const text =

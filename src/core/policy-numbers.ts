@@ -1,6 +1,6 @@
 import { type Algorithm, ALGORITHMS, DEFAULT_ALGORITHM } from './algorithm.js';
 import type { BucketShape, PolicyDefinition } from './bucket-shape.js';
-import { describeValue } from './errors.js';
+import { describeValue, listNames } from './errors.js';
 import { checkedInteger, checkedInterval, checkedRefill, type Fail, MAX_CAPACITY_UNITS } from './policy-checks.js';
 
 /** The numbers of a policy, in the words of Policy. */
@@ -92,7 +92,7 @@ function checkedAlgorithm(algorithm: unknown, fail: Fail): Algorithm {
   if (algorithm === undefined) return DEFAULT_ALGORITHM;
   return (
     ALGORITHMS.find((known) => known === algorithm) ??
-    fail(`algorithm is ${describeValue(algorithm)}`, `use one of ${ALGORITHMS.map((name) => `"${name}"`).join(', ')}`)
+    fail(`algorithm is ${describeValue(algorithm)}`, `use one of ${listNames(ALGORITHMS)}`)
   );
 }
 

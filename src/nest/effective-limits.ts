@@ -1,4 +1,4 @@
-import { describeValue, misconfigured } from '../core/errors.js';
+import { describeValue, listNames, misconfigured } from '../core/errors.js';
 import type { PlannedLimit } from './planned-limit.js';
 import type { SkipDeclaration } from './rate-limit.declaration.js';
 
@@ -24,7 +24,7 @@ export class EffectiveLimits {
     if (skip === 'all') return this.byName.clear();
     for (const name of skip) {
       if (this.byName.delete(name)) continue;
-      const known = [...this.byName.keys()].map((key) => `"${key}"`).join(', ') || 'none';
+      const known = listNames(this.byName.keys());
       misconfigured(
         where,
         `no limit named ${describeValue(name)} reaches this target (there: ${known})`,

@@ -59,7 +59,7 @@ export interface LimitOptions extends SettleRules {
   readonly maxWaitMs?: number;
   /** What a client is told that this limit refuses, in front of how long to wait. Default: `Rate limit exceeded.` */
   readonly message?: string;
-  /** Shares one bucket between all limits of this id, wherever they are declared. They must agree in name and numbers. */
+  /** Shares one bucket between all limits of this id, wherever they are declared. They must agree in name, numbers and what they do. */
   readonly id?: string;
   /** Tokens arrive in whole steps every so many seconds instead of evenly. Integer ≥ 1. */
   readonly refillEverySeconds?: number;

@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { PolicyDefinition } from '../core/bucket-shape.js';
-import { describeValue, misconfigured, RateLimitConfigurationError } from '../core/errors.js';
+import { describeValue, listNames, misconfigured, RateLimitConfigurationError } from '../core/errors.js';
 import { parseLimits } from '../core/limit-string.js';
 import { checkOptions } from '../core/options.js';
 import { Policy } from '../core/policy.js';
@@ -118,7 +118,7 @@ export function choiceByTier(
     if (policies !== undefined) return policies;
     throw new RateLimitConfigurationError(
       `${where}: the tier of a request to ${handlerName(context)} is ${describeValue(found)}; expected one of ` +
-        `${[...table.keys()].map((name) => `"${name}"`).join(', ')}. Remedy: add it to tiers, or answer with one of them.`,
+        `${listNames(table.keys())}. Remedy: add it to tiers, or answer with one of them.`,
     );
   };
   return (context) => whenKnown(tier(context), (found) => choose(found, context));

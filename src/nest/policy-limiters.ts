@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { describeValue, misconfigured } from '../core/errors.js';
+import { describeValue, listNames, misconfigured } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';
 import { PolicyLimiter } from '../core/policy-limiter.js';
 import { RateLimiter } from '../core/rate-limiter.js';
@@ -29,7 +29,7 @@ export class PolicyLimiters {
     const policies = this.registry.sharedPolicies;
     const policy = policies.find(({ name }) => name === policyName);
     if (policy === undefined) {
-      const known = policies.map(({ name }) => `"${name}"`).join(', ') || 'none';
+      const known = listNames(policies.map(({ name }) => name));
       for (const use of limiterUses(this.modules)) {
         if (use.policyName !== policyName) continue;
         misconfigured(

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { describeValue, misconfigured } from '../core/errors.js';
+import { describeValue, listNames, misconfigured } from '../core/errors.js';
 import { checkOptions } from '../core/options.js';
 import { placeOf, Policy } from '../core/policy.js';
 import {
@@ -75,7 +75,7 @@ export class PolicyRegistry {
   use(name: string, use: SharedPolicyUse, where: string): PlannedLimit {
     const planned = this.shared.get(name);
     if (planned === undefined) {
-      const known = [...this.shared.keys()].map((key) => `"${key}"`).join(', ') || 'none';
+      const known = listNames(this.shared.keys());
       misconfigured(
         where,
         `unknown policy ${describeValue(name)}`,

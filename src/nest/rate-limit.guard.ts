@@ -62,19 +62,13 @@ export class RateLimitGuard implements CanActivate {
   private conclude(decision: Decision | undefined, call: HandlerCall, context: ExecutionContext): boolean {
     call.decision = decision;
     if (decision === undefined) return true;
-    if (!decision.allowed) throw this.refusal(decision, context);
+    if (!decision.allowed) throw this.charger.refusal(decision, context);
     if (call.openCharges !== undefined) this.settleWhereRefused(call, context);
     // Nest 11 takes the fields of an event stream on Fastify before it calls interceptors.
     if (this.options.headers.writtenBy === 'guard' || call.plan.isEventStream) this.answer.admit(decision, context);
     // With limits of the second phase nobody knows yet.
     if (this.observer.watchesAdmitted && call.plan.interceptor.length === 0) this.observer.admitted(decision, context);
     return true;
-  }
-
-  private refusal(decision: Decision, context: ExecutionContext): Error {
-    const refusal = this.answer.refuse(decision, context);
-    this.observer.denied(decision, context);
-    return refusal;
   }
 
   /** Where a guard behind ours refuses, our interceptor never hears of it; the answer does. */

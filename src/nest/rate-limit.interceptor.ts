@@ -81,15 +81,9 @@ export class RateLimitInterceptor implements NestInterceptor {
     const earlier = call.decision;
     const all = earlier === undefined || decision === undefined ? (decision ?? earlier) : together(earlier, decision);
     call.decision = all;
-    if (all?.allowed === false) throw this.refusal(all, context);
+    if (all?.allowed === false) throw this.charger.refusal(all, context);
     if (all !== undefined && this.observer.watchesAdmitted) this.observer.admitted(all, context);
     return this.proceed(call, context, next);
-  }
-
-  private refusal(decision: Decision, context: ExecutionContext): Error {
-    const refusal = this.answer.refuse(decision, context);
-    this.observer.denied(decision, context);
-    return refusal;
   }
 
   private proceed(call: HandlerCall, context: ExecutionContext, next: CallHandler): Observable<unknown> {

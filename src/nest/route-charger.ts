@@ -87,6 +87,13 @@ export class RouteCharger {
     });
   }
 
+  /** The exception to throw for a denial, of which everybody who wants to know is told. */
+  refusal(decision: Decision, context: ExecutionContext): Error {
+    const refusal = this.answer.refuse(decision, context);
+    this.observer.denied(decision, context);
+    return refusal;
+  }
+
   private failure(
     error: unknown,
     charges: MaybePromise<Charge | readonly Charge[]> | undefined,

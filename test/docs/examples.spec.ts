@@ -28,15 +28,8 @@ import {
 import { RedisStorage } from 'nestjs-token-bucket/redis';
 import { ManualClock, NoLimits, withManualClock, withoutRateLimits } from 'nestjs-token-bucket/testing';
 import request from 'supertest';
-import { type Block, blocksOf } from './support/markdown.js';
+import { blockWith, blocksOf } from './support/markdown.js';
 import { runBlock } from './support/run-block.js';
-
-/** The block of a document in which this text stands. */
-function blockWith(text: string, file: string): Block {
-  const found = blocksOf(file).find(({ code }) => code.includes(text));
-  if (found === undefined) throw new Error(`${file}: no block of TypeScript has "${text}" in it.`);
-  return found;
-}
 
 const running: INestApplication[] = [];
 afterEach(async () => {

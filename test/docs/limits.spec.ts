@@ -3,15 +3,10 @@ import { Test } from '@nestjs/testing';
 import { MemoryStorage, Policy, RateLimit, RateLimiter, RateLimitModule } from 'nestjs-token-bucket';
 import { ManualClock } from 'nestjs-token-bucket/testing';
 import request from 'supertest';
-import { type Block, blocksOf } from './support/markdown.js';
+import { blockWith } from './support/markdown.js';
 import { runBlock } from './support/run-block.js';
 
-function blockWith(text: string, file = 'docs/limits.md'): Block {
-  const found = blocksOf(file).find(({ code }) => code.includes(text));
-  if (found === undefined) throw new Error(`${file}: no block of TypeScript has "${text}" in it.`);
-  return found;
-}
-
+const FILE = 'docs/limits.md';
 const running: INestApplication[] = [];
 afterEach(async () => {
   for (const app of running.splice(0)) await app.close();
@@ -42,13 +37,13 @@ describe('docs/limits.md', () => {
     ['g', '"default.free";q=60;w=60'],
     ['h', '"default";q=60;w=60'],
   ])('has a form %s that means %s', async (path, policies) => {
-    const { ReportsController } = await runBlock<Record<string, Type>>(blockWith('class ReportsController'));
+    const { ReportsController } = await runBlock<Record<string, Type>>(blockWith('class ReportsController', FILE));
     const app = await start(ReportsController!);
     expect((await ask(app, `/reports/${path}`)).headers['ratelimit-policy']).toBe(policies);
   });
 
   it('has tiers that are checked together', async () => {
-    const { ApiController } = await runBlock<Record<string, Type>>(blockWith('const planOf'));
+    const { ApiController } = await runBlock<Record<string, Type>>(blockWith('const planOf', FILE));
     const app = await start(ApiController!);
     expect((await ask(app, '/api')).headers['ratelimit-policy']).toBe(
       '"plan.free.minute";q=60;w=60, "plan.free.daily";q=1000;w=86400',

@@ -2,10 +2,10 @@ import { Controller, Get, type Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { RateLimit, RateLimitModule } from 'nestjs-token-bucket';
 import request from 'supertest';
-import { type Block, blocksOf } from './support/markdown.js';
+import { blockWith } from './support/markdown.js';
 import { runBlock } from './support/run-block.js';
 
-const blockWith = (text: string): Block => blocksOf('docs/observing.md').find(({ code }) => code.includes(text))!;
+const FILE = 'docs/observing.md';
 
 @Controller()
 class HomeController {
@@ -16,7 +16,7 @@ class HomeController {
 
 describe('docs/observing.md', () => {
   it('has a controller of metrics that Prometheus could read', async () => {
-    const { MetricsController } = await runBlock<Record<string, Type>>(blockWith('class MetricsController'));
+    const { MetricsController } = await runBlock<Record<string, Type>>(blockWith('class MetricsController', FILE));
     const app = (
       await Test.createTestingModule({
         imports: [RateLimitModule.forRoot({ logDenials: false })],
@@ -37,7 +37,9 @@ describe('docs/observing.md', () => {
   });
 
   it('has hooks that are told', async () => {
-    const { AppModule, audit } = await runBlock<{ AppModule: Type; audit: string[] }>(blockWith('onStorageFailure:'));
+    const { AppModule, audit } = await runBlock<{ AppModule: Type; audit: string[] }>(
+      blockWith('onStorageFailure:', FILE),
+    );
     const testing = Test.createTestingModule({ imports: [AppModule], controllers: [HomeController] });
     const app = (await testing.compile()).createNestApplication({ logger: false });
     await app.init();

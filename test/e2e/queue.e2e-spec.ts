@@ -11,8 +11,6 @@ const HOUR_MS = 3_600_000;
 
 @Controller('queue')
 class QueueController {
-  readonly served: string[] = [];
-
   @Get('short')
   @RateLimit(20, 1, { algorithm: 'leaky-bucket', onExceeded: 'wait', maxWaitMs: 160 })
   short(): string {
@@ -30,12 +28,6 @@ class QueueController {
   @RateLimit(1, 3600, { name: 'line', id: 'line', onExceeded: 'wait', maxWaitMs: HOUR_MS })
   both(): string {
     return 'after another limit';
-  }
-
-  @Get('other')
-  @RateLimit(5, 3600, { name: 'other' })
-  other(): string {
-    return 'the other limit, in a bucket of its own';
   }
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.js';
 import type { Timers } from '../timers.js';
 import { OverrideIndex } from './override-index.js';
 import { OVERRIDE_GRACE_MICROS } from './override-store.js';
@@ -105,6 +106,5 @@ export class OverrideReader {
 }
 
 function failureMessage(error: unknown): string {
-  const reason = error instanceof Error ? error.message : String(error);
-  return `What was changed at run time cannot be read; until it can, what was read before stays in force. ${reason}`;
+  return `What was changed at run time cannot be read; until it can, what was read before stays in force. ${messageOf(error)}`;
 }

@@ -1,4 +1,4 @@
-import { messageOf } from './failures.js';
+import { messageOf } from '../../core/errors.js';
 import type { RedisAvailability, RedisStorageLogger } from './redis.options.js';
 
 /** What keeps Redis from being asked: no connection, or no answers on it; of a cluster, a node may not answer. */

@@ -5,7 +5,7 @@ import type { StorageReply } from '../../core/storage.js';
 import type { Breaker } from './breaker.js';
 import { asksTheSame, consumeMessage } from './consume-message.js';
 import type { DenyCache } from './deny-cache.js';
-import { messageOf } from './failures.js';
+import { messageOf } from '../../core/errors.js';
 import { Question, type Sent } from './question.js';
 import { toIntegers, malformed } from './reply.js';
 import type { Message } from './scripts.js';

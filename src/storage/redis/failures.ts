@@ -1,4 +1,4 @@
-import { RateLimitConfigurationError, StorageFailureError } from '../../core/errors.js';
+import { messageOf, RateLimitConfigurationError, StorageFailureError } from '../../core/errors.js';
 
 /** Which side of the wire refuses, and what helps. The first that fits the message of an error is told. */
 const MISCONFIGURATIONS: readonly (readonly [message: RegExp, problem: string, remedy: string])[] = [
@@ -60,8 +60,4 @@ export function isRedirection(error: unknown): boolean {
 
 export function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(messageOf(thrown));
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -49,3 +49,10 @@ export function blocksOf(file: string, text = textOf(file)): readonly Block[] {
 export function isWholeFile({ code }: Block): boolean {
   return /^import /m.test(code);
 }
+
+/** The block of a document in which this text stands. */
+export function blockWith(text: string, file: string): Block {
+  const found = blocksOf(file).find(({ code }) => code.includes(text));
+  if (found === undefined) throw new Error(`${file}: no block of TypeScript has "${text}" in it.`);
+  return found;
+}
