@@ -8,7 +8,8 @@ const TOKEN = 1_000_000;
 function said(name: string, capacity: number, left: number, { allowed = true, cost = 1, every = 0 } = {}) {
   const steps = every === 0 ? {} : { refillEverySeconds: every };
   const policy = new Policy({ name, capacity, refillTokens: 1, refillSeconds: 1, ...steps });
-  return new PolicyDecision({ policy, subject: 'user:1', cost }, allowed, (capacity - left) * TOKEN, NOW_MICROS);
+  const reply = { allowed, nowMicros: NOW_MICROS, debtUnits: [(capacity - left) * TOKEN] };
+  return new PolicyDecision({ policy, subject: 'user:1', cost }, allowed, reply, 0);
 }
 
 describe('PolicyDecision', () => {
@@ -28,7 +29,8 @@ describe('PolicyDecision', () => {
 
   it('is exact to the µs and rounds up', () => {
     const policy = new Policy({ capacity: 3, refillTokens: 3, refillSeconds: 1 });
-    const decision = new PolicyDecision({ policy, subject: 's', cost: 1 }, false, policy.capacityUnits, NOW_MICROS);
+    const reply = { allowed: false, nowMicros: NOW_MICROS, debtUnits: [policy.capacityUnits] };
+    const decision = new PolicyDecision({ policy, subject: 's', cost: 1 }, false, reply, 0);
     expect(decision).toMatchObject({ remaining: 0, retryAfterMs: 333.334, resetAfterMs: 1000 });
   });
 

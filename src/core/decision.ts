@@ -3,21 +3,32 @@ import { costUnits, remainingTokens, waitMicros } from './algorithms/token-bucke
 import type { Charge } from './charge.js';
 import type { Instants } from './instants.js';
 import type { Policy } from './policy.js';
+import type { StorageReply } from './storage.js';
 
 /** What one policy said. Every number that clients and headers see is derived here, and only here. */
 export class PolicyDecision {
+  /**
+   * Both constructors of this file are small enough for V8 to inline wherever something is decided.
+   *
+   * @param allowed whether this policy would admit the charge; where the decision is denied, some of its policies may.
+   * @param index of the charge among those that the storage replied to.
+   */
   constructor(
     private readonly charge: Charge,
-    /** Whether this policy would admit the charge; where the decision is denied, some of its policies may. */
     readonly allowed: boolean,
-    private readonly debtUnits: number,
-    /** The storage's time of the answer: integer µs since 1970. */
-    readonly nowMicros: number,
-    /** Unix time of the answer in integer µs, where it was found without the storage; else the storage can tell it. */
-    readonly unixMicros?: number,
-    /** Of a sliding window, where the debt alone does not tell them. */
-    private readonly instants?: Instants,
+    private readonly reply: StorageReply,
+    private readonly index: number,
   ) {}
+
+  /** The storage's time of the answer: integer µs since 1970. */
+  get nowMicros(): number {
+    return this.reply.nowMicrosEach?.[this.index] ?? this.reply.nowMicros;
+  }
+
+  /** Unix time of the answer in integer µs, where it was found without the storage; else the storage can tell it. */
+  get unixMicros(): number | undefined {
+    return this.reply.unixMicros;
+  }
 
   get policy(): Policy {
     return this.charge.policy;
@@ -79,6 +90,15 @@ export class PolicyDecision {
     return Math.ceil(leftUnits / policy.refillTokens) / 1000;
   }
 
+  private get debtUnits(): number {
+    return this.reply.debtUnits[this.index]!;
+  }
+
+  /** Of a sliding window, where the debt alone does not tell them, and of a block. */
+  private get instants(): Instants | undefined {
+    return this.reply.instants?.[this.index];
+  }
+
   private millisUntil(micros: number): number {
     return Math.max(0, micros - this.nowMicros) / 1000;
   }
@@ -102,14 +122,19 @@ export class Decision {
   /**
    * @param said what the policies said, in the order in which the charges named them; the lone one needs no list.
    * @param receiptList left out: one answer of a storage took the charges of all these policies.
+   * @param withoutStorage whether the storage could not be asked; left out: it was.
    */
   constructor(
     readonly allowed: boolean,
     private readonly said: PolicyDecision | readonly PolicyDecision[],
     private receiptList?: readonly Receipt[],
-    /** Whether the storage could not be asked, so that the numbers are those of this process or of nobody. */
-    readonly isWithoutStorage = false,
+    private readonly withoutStorage?: boolean,
   ) {}
+
+  /** Whether the storage could not be asked, so that the numbers are those of this process or of nobody. */
+  get isWithoutStorage(): boolean {
+    return this.withoutStorage === true;
+  }
 
   /** One entry per bucket, in the order in which the charges named them. Never empty. */
   get policies(): readonly PolicyDecision[] {

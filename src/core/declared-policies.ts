@@ -26,6 +26,10 @@ export class DeclaredPolicies {
 
   /** The policy that a request names or hands over. @throws InvalidChargeError */
   policyOf(policy: Policy | string): Policy {
+    return isPlaced(policy) ? policy : this.resolve(policy);
+  }
+
+  private resolve(policy: Policy | string): Policy {
     if (typeof policy === 'string') return this.named(policy);
     return this.byName.size > 0 && policy?.place === '' ? this.notNamesake(policy) : policy;
   }
@@ -57,4 +61,9 @@ export class DeclaredPolicies {
         'give it a name or a place of its own, or ask by name.',
     );
   }
+}
+
+// Small enough to be inlined wherever something is decided: a policy with a place is no shared one.
+function isPlaced(policy: Policy | string): policy is Policy {
+  return Boolean((policy as Policy | undefined)?.place);
 }

@@ -149,14 +149,17 @@ export class RateLimiter {
   }
 
   private take(charges: readonly Charge[]): MaybePromise<Decision> {
-    let reply: MaybePromise<StorageReply>;
+    const reply = this.ask(charges);
+    return reply instanceof Promise ? this.concludeLate(charges, reply) : this.conclude(charges, reply);
+  }
+
+  private ask(charges: readonly Charge[]): MaybePromise<StorageReply> {
     try {
-      reply = this.storage.consume(charges);
+      return this.storage.consume(charges);
     } catch (error) {
       this.counters.countFailure(charges, error);
       throw error;
     }
-    return reply instanceof Promise ? this.concludeLate(charges, reply) : this.conclude(charges, reply);
   }
 
   private takeOverridden(asked: readonly Charge[], overrides: Overrides): MaybePromise<Decision> {

@@ -1,6 +1,7 @@
 import type { Bucket, Charge } from './charge.js';
 import type { Instants } from './instants.js';
 import type { OverrideStore } from './overrides/override-store.js';
+import type { Policy } from './policy.js';
 
 /** Synchronous where it can be: memory answers at once, Redis with a promise. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -24,6 +25,11 @@ export interface StorageReply {
   readonly madeInstead?: readonly Charge[];
   /** Set beside it, because then it is not the storage's clock that `nowMicros` is of: the Unix time in integer µs. */
   readonly unixMicros?: number;
+}
+
+/** What is told where nothing is left of a policy, whatever its bucket holds: a subject is blocked, or a line is full. */
+export function emptyReply({ capacityUnits }: Policy, nowMicros: number, until: Instants): StorageReply {
+  return { allowed: false, nowMicros, debtUnits: [capacityUnits], instants: [until] };
 }
 
 /** Debt that a bucket has beside what the storage knows of. */

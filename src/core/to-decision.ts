@@ -2,8 +2,6 @@ import { costUnits } from './algorithms/token-bucket.js';
 import type { Charge } from './charge.js';
 import { Decision, PolicyDecision, type Receipt } from './decision.js';
 import { StorageFailureError } from './errors.js';
-import type { Instants } from './instants.js';
-import type { Policy } from './policy.js';
 import type { StorageReply } from './storage.js';
 
 /** Nothing was taken, so there is nothing to give back. */
@@ -15,49 +13,41 @@ const NO_RECEIPTS: readonly Receipt[] = [];
  * @throws StorageFailureError for a reply that makes no sense
  */
 export function toDecision(asked: readonly Charge[], reply: StorageReply, taken: boolean): Decision {
-  const { allowed, nowMicros, debtUnits, madeInstead, unixMicros } = reply;
-  const charges = madeInstead ?? asked;
-  if (debtUnits.length !== charges.length) throw malformed(charges, reply);
-  // Most requests make one charge, and what it says is what the whole request was told.
-  const said =
-    charges.length === 1
-      ? new PolicyDecision(
-          charges[0]!,
-          allowed,
-          debtUnits[0]!,
-          nowMicros,
-          unixMicros,
-          instantsOf(charges[0]!, reply, 0),
-        )
-      : toPolicyDecisions(charges, reply);
-  return new Decision(allowed, said, allowed && taken ? undefined : NO_RECEIPTS, madeInstead !== undefined);
+  const receipts = reply.allowed && taken ? undefined : NO_RECEIPTS;
+  return isPlain(asked, reply)
+    ? new Decision(reply.allowed, new PolicyDecision(asked[0]!, reply.allowed, reply, 0), receipts)
+    : toDecisionOfAll(asked, reply, receipts);
+}
+
+// Most requests make one charge, and what it says is what the whole request was told.
+function isPlain(asked: readonly Charge[], reply: StorageReply): boolean {
+  return asked.length === 1 && reply.debtUnits.length === 1 && isOfArrival(asked[0]!, reply);
+}
+
+function isOfArrival({ policy }: Charge, { madeInstead }: StorageReply): boolean {
+  return policy.windowMicros === 0 && madeInstead === undefined;
+}
+
+function toDecisionOfAll(
+  asked: readonly Charge[],
+  reply: StorageReply,
+  receipts: readonly Receipt[] | undefined,
+): Decision {
+  const charges = reply.madeInstead ?? asked;
+  if (reply.debtUnits.length !== charges.length) throw malformed(charges, reply);
+  const said = charges.map((charge, i) => toPolicyDecision(charge, reply, i));
+  return new Decision(reply.allowed, said.length === 1 ? said[0]! : said, receipts, charges !== asked);
 }
 
 function malformed(charges: readonly Charge[], { debtUnits }: StorageReply): StorageFailureError {
   return new StorageFailureError(`The storage answered ${debtUnits.length} of ${charges.length} charges.`);
 }
 
-function toPolicyDecisions(charges: readonly Charge[], reply: StorageReply): PolicyDecision[] {
-  const { allowed, nowMicros, nowMicrosEach, debtUnits, unixMicros } = reply;
-  return charges.map((charge, i) => {
-    const { policy, cost } = charge;
-    const debt = debtUnits[i]!;
-    return new PolicyDecision(
-      charge,
-      allowed || debt + costUnits(policy, cost) <= policy.capacityUnits,
-      debt,
-      nowMicrosEach?.[i] ?? nowMicros,
-      unixMicros,
-      instantsOf(charge, reply, i),
-    );
-  });
-}
-
-function instantsOf({ policy }: Charge, reply: StorageReply, i: number): Instants | undefined {
-  return policy.windowMicros === 0 ? undefined : windowInstants(policy, reply, i);
-}
-
-function windowInstants({ algorithm }: Policy, { instants }: StorageReply, i: number): Instants {
-  if (instants?.[i] !== undefined) return instants[i];
-  throw new StorageFailureError(`The storage does not know the algorithm "${algorithm}".`);
+function toPolicyDecision(charge: Charge, reply: StorageReply, i: number): PolicyDecision {
+  const { policy, cost } = charge;
+  if (policy.windowMicros > 0 && reply.instants?.[i] === undefined) {
+    throw new StorageFailureError(`The storage does not know the algorithm "${policy.algorithm}".`);
+  }
+  const fits = reply.debtUnits[i]! + costUnits(policy, cost) <= policy.capacityUnits;
+  return new PolicyDecision(charge, reply.allowed || fits, reply, i);
 }

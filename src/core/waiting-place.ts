@@ -47,7 +47,7 @@ function decisionOf({ charge, reply }: Reservation, elapsedMicros: number): Deci
   const plain = { policy: plainOf(charge.policy), subject, cost };
   const nowMicros = reply.nowMicros + elapsedMicros;
   const unixMicros = reply.unixMicros === undefined ? undefined : reply.unixMicros + elapsedMicros;
-  const debt = debtLeft(plain.policy, reply, nowMicros);
-  const said = new PolicyDecision(plain, true, debt, nowMicros, unixMicros);
+  const debtUnits = [debtLeft(plain.policy, reply, nowMicros)];
+  const said = new PolicyDecision(plain, true, { allowed: true, nowMicros, debtUnits, unixMicros }, 0);
   return new Decision(true, said, [], reply.madeInstead !== undefined);
 }

@@ -4,6 +4,7 @@ import { Decision, PolicyDecision } from '../core/decision.js';
 import { WaitTooLongError } from '../core/errors.js';
 import { RateLimiter } from '../core/rate-limiter.js';
 import { mostReservable } from '../core/reservation.js';
+import { emptyReply } from '../core/storage.js';
 import { chargesOf, type PlannedLimit } from './planned-limit.js';
 import { PolicyLimiters } from './policy-limiters.js';
 import { whenGone } from './transports/http-request.js';
@@ -58,7 +59,7 @@ export class RouteQueue {
       nextTokenAtMicros: retryAtMicros,
       fullAtMicros: retryAtMicros + charge.policy.perSeconds * 1_000_000,
     };
-    const said = new PolicyDecision(charge, false, charge.policy.capacityUnits, nowMicros, nowMicros, instants);
-    return new Decision(false, said, []);
+    const reply = { ...emptyReply(charge.policy, nowMicros, instants), unixMicros: nowMicros };
+    return new Decision(false, new PolicyDecision(charge, false, reply, 0), []);
   }
 }

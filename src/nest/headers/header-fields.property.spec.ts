@@ -40,7 +40,8 @@ const policyDecision = (allowed: boolean) =>
     const charge = { policy, subject: 'ip:203.0.113.7', cost: Math.max(1, Math.floor(cost * policy.capacity)) };
     const debtUnits = Math.round(debt * policy.capacityUnits);
     const fits = debtUnits + charge.cost * policy.refillMicros <= policy.capacityUnits;
-    return new PolicyDecision(charge, allowed || fits, debtUnits, nowMicros);
+    const reply = { allowed, nowMicros, debtUnits: [debtUnits] };
+    return new PolicyDecision(charge, allowed || fits, reply, 0);
   });
 
 const decision = (allowed: boolean) =>

@@ -18,7 +18,8 @@ function holding(
   { cost = 1, fits = true, nowMicros = NOW_MICROS } = {},
 ): PolicyDecision {
   const debtUnits = Math.round((policy.capacity - tokens) * policy.refillMicros);
-  return new PolicyDecision({ policy, subject: 'ip:203.0.113.7', cost }, fits, debtUnits, nowMicros);
+  const reply = { allowed: fits, nowMicros, debtUnits: [debtUnits] };
+  return new PolicyDecision({ policy, subject: 'ip:203.0.113.7', cost }, fits, reply, 0);
 }
 
 const allowed = (...policies: PolicyDecision[]): Decision => new Decision(true, policies, []);
@@ -182,8 +183,9 @@ describe('X-RateLimit-*', () => {
 
   it('has it from an answer that was found without the storage', () => {
     const charge = { policy: tenPerMinute, subject: 'ip:203.0.113.7', cost: 1 };
-    const { capacityUnits } = tenPerMinute;
-    const here = new PolicyDecision(charge, false, capacityUnits, 5_000_000, NOW_MICROS + 100_000_000);
+    const times = { nowMicros: 5_000_000, unixMicros: NOW_MICROS + 100_000_000 };
+    const reply = { allowed: false, ...times, debtUnits: [tenPerMinute.capacityUnits] };
+    const here = new PolicyDecision(charge, false, reply, 0);
     expect(headersOf(denied(here), {}, sinceBoot)['X-RateLimit-Reset']).toBe('1800000106');
     expect(headersOf(denied(here), { legacy: { reset: 'delta' } }, sinceBoot)['X-RateLimit-Reset']).toBe('6');
   });

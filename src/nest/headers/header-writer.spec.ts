@@ -10,8 +10,12 @@ import { type HeadersOptions, resolveHeadersOptions } from './headers.options.js
 const NOW_MICROS = 1_800_000_000_000_000;
 const policy = new Policy({ capacity: 10, perSeconds: 60 });
 const charge = { policy, subject: 'ip:203.0.113.7', cost: 1 };
-const admitted = new Decision(true, [new PolicyDecision(charge, true, policy.refillMicros, NOW_MICROS)], []);
-const refused = new Decision(false, [new PolicyDecision(charge, false, policy.capacityUnits, NOW_MICROS)], []);
+const decided = (allowed: boolean, debt: number): Decision => {
+  const reply = { allowed, nowMicros: NOW_MICROS, debtUnits: [debt] };
+  return new Decision(allowed, [new PolicyDecision(charge, allowed, reply, 0)], []);
+};
+const admitted = decided(true, policy.refillMicros);
+const refused = decided(false, policy.capacityUnits);
 
 const storage = { unixMicros: (nowMicros: number): number => nowMicros + 7_000_000 };
 

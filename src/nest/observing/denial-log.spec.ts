@@ -4,8 +4,9 @@ import { Policy } from '../../core/policy.js';
 import { DenialLog } from './denial-log.js';
 
 const policy = new Policy({ name: 'default', capacity: 100, perSeconds: 60 });
+const EMPTY = { allowed: false, nowMicros: 0, debtUnits: [policy.capacityUnits] };
 const denied = (cost = 1): Decision =>
-  new Decision(false, new PolicyDecision({ policy, subject: 'x', cost }, false, policy.capacityUnits, 0), []);
+  new Decision(false, new PolicyDecision({ policy, subject: 'x', cost }, false, EMPTY, 0), []);
 const LIST = 'ReportsController.list';
 
 function makeLog(intervalSeconds = 60) {
