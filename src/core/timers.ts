@@ -1,4 +1,5 @@
 import { SystemClock } from './clock.js';
+import { outsideRequests } from './outside-requests.js';
 
 /** The time of this process, and what is to happen at some of it. */
 export interface Timers {
@@ -18,7 +19,7 @@ const LONGEST_DELAY_MS = 2 ** 31 - 1;
 export class SystemTimers extends SystemClock implements Timers {
   after(delayMs: number, action: () => void, keepsAlive: boolean): () => void {
     // Of the moment, not of when this was loaded: tests that fake timers want these to be faked.
-    const timer = setTimeout(action, Math.min(delayMs, LONGEST_DELAY_MS));
+    const timer = outsideRequests(() => setTimeout(action, Math.min(delayMs, LONGEST_DELAY_MS)));
     if (!keepsAlive) timer.unref();
     return () => clearTimeout(timer);
   }

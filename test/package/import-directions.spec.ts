@@ -37,7 +37,8 @@ const forbiddenImports: Record<string, string[]> = {
     '../nest/route-plan.js',
     '../testing/manual-clock.js',
   ],
-  'src/core/clock.ts': ['node:fs', '../index.js'],
+  'src/core/clock.ts': ['node:fs', '../index.js', './policy.js'],
+  'src/core/timers.ts': ['node:process', 'node:timers'],
   'src/core/algorithms/token-bucket.ts': [
     '../../storage/redis/redis.storage.js',
     '../../nest/route-plan.js',
@@ -81,6 +82,8 @@ const forbiddenImports: Record<string, string[]> = {
 const allowedImports: Record<string, string[]> = {
   'src/index.ts': ['./core/policy.js', './nest/rate-limit.module.js', './storage/memory/memory.storage.js'],
   'src/core/policy.ts': ['./storage.js', './algorithms/token-bucket.js', 'node:crypto'],
+  'src/core/clock.ts': ['node:process'],
+  'src/core/outside-requests.ts': ['node:async_hooks'],
   'src/core/algorithms/token-bucket.ts': ['../policy.js'],
   'src/core/policy.spec.ts': ['fast-check', '../testing/manual-clock.js'],
   'src/storage/memory/memory.storage.ts': ['../../core/storage.js', './eviction.js', 'node:timers'],

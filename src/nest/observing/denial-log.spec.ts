@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Decision, PolicyDecision } from '../../core/decision.js';
 import { BlockedPolicyDecision } from '../../core/overrides/blocked-policy-decision.js';
 import { Policy } from '../../core/policy.js';
@@ -37,6 +38,23 @@ describe('DenialLog', () => {
     expect(written()).toEqual([
       `Denied in 60 s: 1000 requests of 1 client. Clients: ip:203.0.113.7 1000. Routes: ${LIST} 1000.`,
     ]);
+  });
+
+  it('sums up outside the request that began the interval', async () => {
+    jest.useRealTimers();
+    const requests = new AsyncLocalStorage<string>();
+    const known: (string | undefined)[] = [];
+    await new Promise<void>((resolve) => {
+      const log = new DenialLog(0.001, () => {
+        known.push(requests.getStore());
+        if (known.length === 2) resolve();
+      });
+      requests.run('request 1', () => {
+        log.add('a', LIST, denied());
+        log.add('a', LIST, denied());
+      });
+    });
+    expect(known).toEqual(['request 1', undefined]);
   });
 
   it('does not sum up what it has told already', () => {

@@ -1,4 +1,5 @@
 import type { Decision } from '../../core/decision.js';
+import { outsideRequests } from '../../core/outside-requests.js';
 import { ownCopy } from '../../core/own-copy.js';
 import { retryAfterSeconds } from '../headers/retry-after.js';
 import { TopCounts } from './top-counts.js';
@@ -55,8 +56,7 @@ export class DenialLog {
   }
 
   private startTimer(): void {
-    this.timer = setTimeout(this.onTime, this.intervalSeconds * 1000);
-    this.timer.unref();
+    this.timer = outsideRequests(() => setTimeout(this.onTime, this.intervalSeconds * 1000)).unref();
   }
 
   private readonly onTime = (): void => {

@@ -5,7 +5,7 @@ import type { Instants } from '../../core/instants.js';
 import type { OverrideStore } from '../../core/overrides/override-store.js';
 import { debtLeft } from '../../core/reservation.js';
 import { debtWith, type Owed, RateLimitStorage, type StorageReply } from '../../core/storage.js';
-import { outsideRequests } from '../outside-requests.js';
+import { outsideRequests } from '../../core/outside-requests.js';
 import { MemoryBuckets } from './memory-buckets.js';
 import { MemoryOverrides } from './memory-overrides.js';
 import { isWindowed, MemoryWindows } from './memory-windows.js';

@@ -1,4 +1,4 @@
-import { outsideRequests } from '../outside-requests.js';
+import { outsideRequests } from '../../core/outside-requests.js';
 
 /** Who waited in vain, without anybody being answered in between, that opens it: however many of them shared a call. */
 const FAILURES_IN_A_ROW = 5;

@@ -1,5 +1,5 @@
 import { RateLimitConfigurationError, StorageFailureError } from '../../core/errors.js';
-import { outsideRequests } from '../outside-requests.js';
+import { outsideRequests } from '../../core/outside-requests.js';
 import { CONNECT_TIMEOUT_MS, connectionProfile, DISCONNECT_TIMEOUT_MS, type RedisClient } from './client.js';
 import { duplicateCluster } from './cluster-client.js';
 import { misconfiguration, toError } from './failures.js';

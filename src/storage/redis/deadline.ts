@@ -1,6 +1,6 @@
 import { setImmediate, setTimeout } from 'node:timers';
 import { StorageTimeoutError } from '../../core/errors.js';
-import { outsideRequests } from '../outside-requests.js';
+import { outsideRequests } from '../../core/outside-requests.js';
 import type { Question } from './question.js';
 
 /**
