@@ -1,4 +1,13 @@
 // .mjs on purpose: jest.config.ts would need ts-node.
+
+// The same specs beside another ioredis or Nest: IOREDIS_MAJOR=5, NEST_MODULES=<a node_modules folder with that Nest>.
+const { IOREDIS_MAJOR, NEST_MODULES } = process.env;
+const lane = {
+  ...(IOREDIS_MAJOR && { '^ioredis(/.*)?$': `ioredis${IOREDIS_MAJOR}$1` }),
+  // With the packages that must be one and the same for Nest and for us.
+  ...(NEST_MODULES && { '^(@nestjs/.*|rxjs(?:/.*)?|reflect-metadata)$': `${NEST_MODULES}/$1` }),
+};
+
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/{src,test,sample-app}/**/*.{spec,e2e-spec}.ts'],
@@ -7,6 +16,7 @@ export default {
   transform: { '^.+\\.([cm]?[jt]s|lua)$': '<rootDir>/test/support/swc-transform.cjs' },
   transformIgnorePatterns: ['\\.cjs$'],
   moduleNameMapper: {
+    ...lane,
     '^nestjs-token-bucket$': '<rootDir>/src/index.ts',
     '^nestjs-token-bucket/redis$': '<rootDir>/src/storage/redis/index.ts',
     '^nestjs-token-bucket/testing$': '<rootDir>/src/testing/index.ts',

@@ -1,5 +1,6 @@
 // Packs the package and looks at it as its users will: what is in it, whether every entry point resolves for every
-// kind of consumer, and whether three real applications install, compile, start and pass their own tests with it.
+// kind of consumer, and whether three real applications install, compile, start and pass their own tests with it. The
+// Nest 11 of one of them runs some of our specs, too.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,6 +12,11 @@ const root = join(import.meta.dirname, '..');
 const consumers = join(root, 'test/package/consumers');
 const MAX_PACKED_KB = 320;
 const COMMAND_TIMEOUT_MS = 240_000;
+// Our own specs of what Nest decides: the order of guards and interceptors, the kinds of context, who writes an answer.
+const SPECS_OF_NEST = [
+  'test/package/lanes',
+  ...['order', 'phases', 'contexts', 'answers-kinds'].map((x) => `test/e2e/${x}`),
+];
 
 // Scripts and a source file for the consumers.
 const ONE_COPY = `
@@ -127,6 +133,10 @@ async function checkConsumer(name, tarball) {
     await npm('run', 'check');
   });
   await step(`${name}: its own tests`, () => npm('test'));
+  if (name === 'nest11-cjs')
+    await step(`${name}: our specs of what Nest decides`, () =>
+      run(root, 'env', `NEST_MODULES=${join(dir, 'node_modules')}`, 'node_modules/.bin/jest', ...SPECS_OF_NEST),
+    );
   await step(`${name}: one copy of each class`, () => node(ONE_COPY));
   await step(`${name}: works without ioredis`, async () => {
     rmSync(join(dir, 'node_modules/ioredis'), { recursive: true });

@@ -2,6 +2,8 @@ export interface Example {
   readonly route: string;
   readonly limit: string;
   readonly curl: string;
+  /** What the command is answered while tokens are left, where that is not 200. `npm run check:sample` holds it to that. */
+  readonly status?: number;
 }
 
 /** Every route with its limit and a command that shows it. */
@@ -21,6 +23,7 @@ export function examplesAt(url: string): readonly Example[] {
       route: 'POST /exports',
       limit: 'per address 5 in 60 seconds, as well as the default; shared with POST /exports/preview',
       curl: `curl -i -X POST ${url}/exports`,
+      status: 202,
     },
     {
       route: 'POST /exports/preview',
@@ -60,7 +63,9 @@ export const DEFAULT_LIMIT = 'The default: per address 100 in 60 seconds over al
 
 /** What the application says when it has started. */
 export function tryItAt(url: string): string {
-  const examples = examplesAt(url).map(({ route, limit, curl }) => `  # ${route}: ${limit}\n  ${curl}`);
+  const examples = examplesAt(url).map(
+    ({ route, limit, curl, status = 200 }) => `  # ${route} answers ${status}: ${limit}\n  ${curl}`,
+  );
   return [
     `Listening on ${url}`,
     '',

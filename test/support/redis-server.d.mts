@@ -11,7 +11,10 @@ export interface RedisServer {
 /** A TCP port of the loopback interface that was free a moment ago. */
 export function freePort(): Promise<number>;
 
-/** The command of a Redis server on this machine. Throws an error that names the remedy when there is none. */
+/** There is no Redis server on this machine: the message is all that there is to say. */
+export class RedisMissingError extends Error {}
+
+/** The command of a Redis server on this machine. @throws RedisMissingError which names the remedy */
 export function findRedisServer(): string;
 
 type Arguments = readonly (string | number)[];

@@ -26,13 +26,16 @@ export async function freePort() {
   return port;
 }
 
-/** The command of a Redis server on this machine. Throws an error that names the remedy when there is none. */
+/** There is no Redis server on this machine: the message is all that there is to say. */
+export class RedisMissingError extends Error {}
+
+/** The command of a Redis server on this machine. @throws RedisMissingError which names the remedy */
 export function findRedisServer() {
   const candidates = [process.env.REDIS_SERVER_BIN, 'redis-server', 'valkey-server'];
   const found = candidates.find((command) => command && runs(command));
   if (found) return found;
   if (installWithApt() && runs('redis-server')) return 'redis-server';
-  throw new Error(REMEDY);
+  throw new RedisMissingError(REMEDY);
 }
 
 function runs(command) {
