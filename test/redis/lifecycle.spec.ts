@@ -13,6 +13,8 @@ import {
   redisUrl,
   uniquePrefix,
 } from '../support/redis-testing.js';
+import { RedisProxy } from '../support/redis-proxy.js';
+import { startRedis } from '../support/redis-server.mjs';
 
 const policy = new Policy({ capacity: 100, perSeconds: 3600 });
 const charges = [{ policy, subject: 'user:1', cost: 1 }];
@@ -122,21 +124,61 @@ describe('a client that was handed in', () => {
   });
 });
 
-test('a process that closed its storage ends by itself', async () => {
-  const script = `
+describe('a process that closed its storage', () => {
+  let onTestEnd: () => Promise<unknown> = () => Promise.resolve();
+  afterEach(() => onTestEnd());
+
+  // The one of this lane: another process knows nothing of jest's module map.
+  const ioredis = `ioredis${process.env.IOREDIS_MAJOR ?? ''}`;
+  const begin = `
+    import { Redis } from '${ioredis}';
     import { Policy } from 'nestjs-token-bucket';
     import { RedisStorage } from 'nestjs-token-bucket/redis';
     const charges = [{ policy: new Policy({ capacity: 5, perSeconds: 60 }), subject: 'user:1', cost: 1 }];
-    const reachable = new RedisStorage({ url: process.env.REDIS_URL, prefix: '${prefix}', deadlineMs: 5000 });
-    await reachable.open();
-    await reachable.consume(charges);
-    const unreachable = new RedisStorage({ url: 'redis://127.0.0.1:1', logger: { warn() {} } });
-    await unreachable.open();
-    await unreachable.consume(charges).catch(() => {});
-    await Promise.all([reachable.close(), unreachable.close()]);
-    console.log('closed');
-  `;
-  const run = promisify(execFile);
-  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], { timeout: 10_000 });
-  expect(stdout).toBe('closed\n');
+    const at = (url) => new RedisStorage({
+      client: new Redis(url, { lazyConnect: true }), prefix: '${prefix}', deadlineMs: 5000, logger: { warn() {} },
+    });`;
+
+  test('ends by itself, connected or not', async () => {
+    const output = await outputOf(`${begin}
+      const reachable = at('${redisUrl()}');
+      await reachable.open();
+      await reachable.consume(charges);
+      const unreachable = at('redis://127.0.0.1:1');
+      await unreachable.open();
+      await unreachable.consume(charges).catch(() => {});
+      await Promise.all([reachable.close(), unreachable.close()]);
+      console.log('closed');
+    `);
+    expect(output).toBe('closed\n');
+  });
+
+  test('keeps no timer of a connection that was lost with an answer owed', async () => {
+    const server = await startRedis();
+    const proxy = await RedisProxy.start(server.port);
+    onTestEnd = () => Promise.all([proxy.stop(), server.stop()]);
+    let isCut = false;
+    proxy.onRequest = (request) => {
+      proxy.answers = !isCut && request.includes('user:1') ? 'cut' : 'pass on';
+      isCut ||= proxy.answers === 'cut';
+    };
+    const output = await outputOf(`${begin}
+      import { setTimeout as sleep } from 'node:timers/promises';
+      const storage = at('${proxy.url}');
+      await storage.open();
+      const isAnswered = () => storage.consume(charges).then(() => true, () => false);
+      console.log(await isAnswered() ? 'not cut' : 'cut');
+      while (!(await isAnswered())) await sleep(10);
+      await storage.close();
+      console.log(process.getActiveResourcesInfo().includes('Timeout') ? 'a timer is left' : 'no timer is left');
+    `);
+    expect(output).toBe('cut\nno timer is left\n');
+  });
 });
+
+/** What a script prints that ends by itself. */
+async function outputOf(script: string): Promise<string> {
+  const run = promisify(execFile);
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], { timeout: 20_000 });
+  return stdout;
+}

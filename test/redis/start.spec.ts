@@ -243,14 +243,23 @@ describe('what waiting does not cure stops the start', () => {
     }
   });
 
-  test('when nobody waits for the start any more, it is told in the log', async () => {
+  test.each([
+    ['rights that lack', '--user', 'default on nopass ~other:* +@all', /may not do what the storage needs/],
+    ['a password that is missing', '--requirepass', 's3cret', /does not accept the user name and password/],
+  ])('when nobody waits for the start any more, it is told in the log, once: %s', async (_, option, value, told) => {
     const port = await freePort();
     const storage = storageOf({ url: `redis://127.0.0.1:${port}`, ...patient });
     await storage.open();
-    const server = await startRedis(['--user', ...'default on nopass ~other:* +@all'.split(' ')], { port });
-    await eventually(() => lines.length === 3);
-    expect(lines[2]).toMatch(/may not do what the storage needs/);
+    const server = await startRedis([option, ...(option === '--user' ? value.split(' ') : [value])], { port });
+    const admin = new Redis(port, { username: 'default', password: 's3cret' });
+    await eventually(() => lines.some((line) => told.test(line)));
+    // ioredis tries again after less than a tenth of a second, and again.
+    const connections = async () => Number(/total_connections_received:(\d+)/.exec(await admin.info('stats'))?.[1]);
+    const before = await connections();
+    if (option === '--requirepass') await eventually(async () => (await connections()) > before + 1);
+    expect(lines.filter((line) => told.test(line))).toHaveLength(1);
     await storage.close();
+    await admin.quit();
     await server.stop();
   });
 });

@@ -7,6 +7,8 @@ export interface RedisClient {
   readonly isCluster?: boolean;
   readonly options?: {
     readonly db?: number;
+    readonly tls?: unknown;
+    readonly redisOptions?: { readonly tls?: unknown };
     readonly enableOfflineQueue?: boolean;
     readonly autoResendUnfulfilledCommands?: boolean;
   };
@@ -64,6 +66,10 @@ export function connectionProfile(deadlineMs: number) {
 function retryDelayMs(attempt: number): number {
   const longestMs = Math.min(LONGEST_RETRY_DELAY_MS, 50 * 2 ** Math.min(attempt - 1, 10));
   return Math.round(longestMs * (0.5 + Math.random() / 2));
+}
+
+export function usesTls({ options = {} }: RedisClient): boolean {
+  return (options.tls ?? options.redisOptions?.tls) !== undefined;
 }
 
 /** What a client that is used as it is will do to decisions, one line per setting that does it. */

@@ -21,6 +21,7 @@ interface ClusterClient {
   /** Of a client that was made elsewhere, perhaps not there. */
   refreshSlotsCache?(callback: () => void): void;
   on(event: '+node', listener: (node: ClusterNode) => void): unknown;
+  emit(event: 'node error', error: unknown): unknown;
 }
 
 interface ClusterSettings {
@@ -33,7 +34,7 @@ interface ClusterSettings {
 interface ClusterNode {
   readonly status: string;
   readonly options: { readonly readOnly?: boolean };
-  connect(): Promise<unknown>;
+  cluster(subcommand: 'INFO'): Promise<unknown>;
 }
 
 /** A client of that cluster which has not connected. @throws RateLimitConfigurationError */
@@ -103,10 +104,17 @@ export function duplicateCluster(client: RedisClient, deadlineMs: number): Redis
   return copy;
 }
 
-/** ioredis connects to a node when it has something to ask; then a request would wait for that. */
+/**
+ * ioredis connects to a node when it has something to ask; then a request would wait for that. It also asks one of them
+ * whether the cluster is ready, and keeps to itself why it is not; so each is asked the same before, and what it says is told.
+ */
 function connectMasters(cluster: ClusterClient): void {
+  const tell = (error: unknown) => void cluster.emit('node error', error);
   cluster.on('+node', (node) => {
-    if (node.status === 'wait' && node.options.readOnly !== true) node.connect().catch(() => {});
+    if (node.status !== 'wait' || node.options.readOnly === true) return;
+    node.cluster('INFO').then((info) => {
+      if (String(info).includes('cluster_state:fail')) tell(new Error('CLUSTERDOWN cluster_state:fail'));
+    }, tell);
   });
 }
 

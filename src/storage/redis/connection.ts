@@ -2,14 +2,19 @@ import { RateLimitConfigurationError, StorageFailureError } from '../../core/err
 import { outsideRequests } from '../../core/outside-requests.js';
 import { CONNECT_TIMEOUT_MS, connectionProfile, DISCONNECT_TIMEOUT_MS, type RedisClient } from './client.js';
 import { duplicateCluster } from './cluster-client.js';
-import { misconfiguration, toError } from './failures.js';
+import { connect, selectDatabase } from './connecting.js';
+import { misconfiguration, reasonOf, toError } from './failures.js';
 import { probeKey } from './key.js';
 import type { Sent } from './question.js';
 import type { CheckedRedisOptions } from './redis.options.js';
+import { remedyFor } from './remedies.js';
 import { type Message, PROBE } from './scripts.js';
+import { stopTimersOnClose } from './socket-timer.js';
+import { Trouble } from './trouble.js';
 
 /** Connecting has its own limit; the handshake and the probe come after it. */
 const OPEN_LIMIT_MS = CONNECT_TIMEOUT_MS + 500;
+const NO_ANSWER = `no answer within ${OPEN_LIMIT_MS} ms`;
 
 /** How something is sent, and told of its outcome. */
 export type Send = (client: RedisClient, sent: Sent) => void;
@@ -31,7 +36,10 @@ export class Connection {
   readonly opened: Promise<void>;
   isOpening = true;
   private isClosed = false;
-  private latestError: Error | undefined;
+  private readonly trouble = new Trouble();
+  /** The latest of those that waiting does not cure: it is told once, however often it is met. */
+  private toldProblem = '';
+  private stopOpening: (problem: RateLimitConfigurationError) => void = () => {};
 
   constructor(
     private readonly options: CheckedRedisOptions,
@@ -56,7 +64,7 @@ export class Connection {
     const { client } = this;
     // A connection of the user's is taken as it is: what to do while it is down is the business of its client.
     if (client.status !== 'ready' && !this.options.reuseConnection) {
-      sent.fail(notSent(this.latestError ?? new Error(`the connection is "${client.status}"`)));
+      sent.fail(notSent(this.trouble.latest ?? new Error(`the connection is "${client.status}"`)));
     } else if (sent.isAwaited) {
       send(client, sent);
     } else {
@@ -90,31 +98,43 @@ export class Connection {
     const ended = new Promise<void>((resolve) => client.once('end', () => resolve()));
     if (client.status === 'ready') {
       const quit = client.quit().then(() => ended, toError);
-      await within(DISCONNECT_TIMEOUT_MS, quit);
+      await within(DISCONNECT_TIMEOUT_MS, quit, ignore);
     }
     // Read anew: it has changed, unless the server is silent.
     const { status } = this.client;
     if (status === 'end') return;
     client.disconnect();
     // A client that waits to connect again has nothing to end, and tells nobody.
-    if (status !== 'reconnecting') await within(2 * DISCONNECT_TIMEOUT_MS, ended);
+    if (status !== 'reconnecting') await within(2 * DISCONNECT_TIMEOUT_MS, ended, ignore);
   }
 
   private async open(): Promise<void> {
-    const problem = await within(OPEN_LIMIT_MS, this.findProblem());
+    const hopeless = new Promise<Error>((resolve) => (this.stopOpening = resolve));
+    const problem = await within(OPEN_LIMIT_MS, Promise.race([this.findProblem(), hopeless]), () => this.lateError());
     this.isOpening = false;
     if (problem === undefined || this.isClosed) return;
     if (problem instanceof RateLimitConfigurationError) throw problem;
-    const message = `Redis cannot be asked yet (${problem.message}). Starting without it and connecting in the background.`;
+    const { client, events } = this;
+    const reason = reasonOf(problem);
+    const remedy = remedyFor(client, reason);
+    const message = `Redis cannot be asked yet (${reason}).${remedy} Starting without it and connecting in the background.`;
     // Connected, it will not become ready once more: then it has to be asked again and again.
-    if (this.client.status === 'ready') this.events.unable(problem.message);
-    else this.events.lost(problem.message, message);
+    if (client.status === 'ready') events.unable(reason);
+    else events.lost(reason, message);
+  }
+
+  /** A client that tries again and again does not say that it will not succeed, but why it has not. */
+  private lateError(): Error {
+    const { latest } = this.trouble;
+    if (latest === undefined) return new Error(NO_ANSWER);
+    return misconfiguration(latest) ?? new Error(`${NO_ANSWER}; the latest error: ${reasonOf(latest)}`);
   }
 
   private async findProblem(): Promise<Error | undefined> {
+    const { client, trouble, options } = this;
     try {
-      await this.connect();
-      await this.selectDatabase();
+      await connect(client, trouble, () => this.isClosed);
+      if (!options.reuseConnection) await selectDatabase(client);
       await this.probe();
       return undefined;
     } catch (thrown) {
@@ -123,56 +143,39 @@ export class Connection {
     }
   }
 
-  private async connect(): Promise<void> {
-    const { client } = this;
-    if (client.status === 'ready') return;
-    if (client.status === 'end') {
-      throw new RateLimitConfigurationError(
-        'RedisStorage: the client that was handed in is closed. Remedy: close it after the application, or leave out reuseConnection.',
-      );
-    }
-    if (client.status !== 'wait') return new Promise((resolve) => client.once('ready', () => resolve()));
-    try {
-      await client.connect();
-    } catch (error) {
-      // The promise only tells that the connection was closed; the event before it told why.
-      const reason = this.latestError ?? toError(error);
-      if (this.client.status !== 'end' || this.isClosed) throw reason;
-      throw new RateLimitConfigurationError(
-        `RedisStorage: the client gave up connecting (${reason.message}). Remedy: correct the address of the server.`,
-        { cause: reason },
-      );
-    }
-  }
-
-  /** Once more than ioredis, which stays in database 0 and goes on where another cannot be selected. */
-  private async selectDatabase(): Promise<void> {
-    const { client } = this;
-    const database = client.options?.db ?? 0;
-    if (database > 0 && !this.options.reuseConnection) await client.select?.(database);
-  }
-
   private readonly onError = (error: Error & { readonly lastNodeError?: Error }): void => {
     // That no node could be asked is told by a cluster; why, by its nodes.
-    this.latestError = error.lastNodeError ?? error;
+    this.trouble.note(error.lastNodeError ?? error);
   };
 
   private readonly onReady = (): void => {
-    this.latestError = undefined;
+    this.trouble.clear();
     if (this.isOpening) return;
     this.events.ready();
-    void this.reportProblem();
+    void this.findProblem().then((problem) => {
+      if (problem === undefined) this.toldProblem = '';
+      this.reportProblem(problem);
+    });
   };
 
   private readonly onClose = (): void => {
-    if (this.isOpening || this.isClosed) return;
-    this.events.lost(this.latestError?.message ?? 'the server closed the connection');
+    if (this.isClosed) return;
+    const { latest } = this.trouble;
+    // A client tries again for ever, even where it must not connect.
+    const problem = latest && misconfiguration(latest);
+    if (!this.isOpening) {
+      this.events.lost(latest === undefined ? 'the server closed the connection' : reasonOf(latest));
+      this.reportProblem(problem);
+    } else if (problem !== undefined) {
+      this.stopOpening(problem);
+    }
   };
 
   /** A server that appears late may be one that can never be used; nobody waits any longer to be told. */
-  private async reportProblem(): Promise<void> {
-    const problem = await this.findProblem();
-    if (problem instanceof RateLimitConfigurationError && !this.isClosed) this.options.logger.warn(problem.message);
+  private reportProblem(problem: Error | undefined): void {
+    if (!(problem instanceof RateLimitConfigurationError) || this.isClosed) return;
+    if (problem.message !== this.toldProblem) this.options.logger.warn(problem.message);
+    this.toldProblem = problem.message;
   }
 }
 
@@ -181,15 +184,15 @@ function notSent(cause: Error): StorageFailureError {
 }
 
 function duplicate({ client, deadlineMs }: CheckedRedisOptions): RedisClient {
-  if (client.isCluster === true) return duplicateCluster(client, deadlineMs);
-  return client.duplicate(connectionProfile(deadlineMs));
+  if (client.isCluster === true) return stopTimersOnClose(duplicateCluster(client, deadlineMs));
+  return stopTimersOnClose(client.duplicate(connectionProfile(deadlineMs)));
 }
 
-/** What `result` gives, or an error when it takes longer. */
-async function within<T>(limitMs: number, result: Promise<T>): Promise<T | Error> {
+/** What `result` gives, or something else when it takes longer. */
+async function within<T, U>(limitMs: number, result: Promise<T>, otherwise: () => U): Promise<T | U> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Error>((resolve) => {
-    timer = setTimeout(() => resolve(new Error(`no answer within ${limitMs} ms`)), limitMs);
+  const late = new Promise<U>((resolve) => {
+    timer = setTimeout(() => resolve(otherwise()), limitMs);
   });
   try {
     return await Promise.race([result, late]);
@@ -197,3 +200,5 @@ async function within<T>(limitMs: number, result: Promise<T>): Promise<T | Error
     clearTimeout(timer);
   }
 }
+
+function ignore(): void {}

@@ -1,3 +1,4 @@
+import { isNativeError } from 'node:util/types';
 import { messageOf, RateLimitConfigurationError, StorageFailureError } from '../../core/errors.js';
 
 /** Which side of the wire refuses, and what helps. The first that fits the message of an error is told. */
@@ -10,7 +11,7 @@ const MISCONFIGURATIONS: readonly (readonly [message: RegExp, problem: string, r
   [
     /^NOPERM|user executing the script/,
     'the Redis user may not do what the storage needs',
-    'grant it EVALSHA, EVAL, TIME, GET, SET, DEL, STRLEN, GETRANGE, SETRANGE and PEXPIREAT on the keys that begin with the prefix, INFO, SELECT for a database other than 0, and in a Cluster CLUSTER SLOTS, CLUSTER INFO and ASKING',
+    'grant it EVALSHA, EVAL, TIME, GET, SET, DEL, STRLEN, GETRANGE, SETRANGE and PEXPIREAT on the keys that begin with the prefix, INFO, SELECT for a database other than 0, and in a Cluster CLUSTER SLOTS, CLUSTER INFO and ASKING; "Rights" in docs/operations.md has the ACL SETUSER line',
   ],
   [
     /syntax error|unknown command/i,
@@ -31,9 +32,26 @@ export function misconfiguration(error: Error): RateLimitConfigurationError | un
   const found = MISCONFIGURATIONS.find(([message]) => message.test(error.message));
   if (found === undefined) return undefined;
   const [, problem, remedy] = found;
-  return new RateLimitConfigurationError(`RedisStorage: ${problem} (${error.message}). Remedy: ${remedy}.`, {
+  return new RateLimitConfigurationError(`RedisStorage: ${problem} (${ofCommand(error)}). Remedy: ${remedy}.`, {
     cause: error,
   });
+}
+
+/** Redis 6 does not say which CLUSTER command it refuses; the client knows what it has sent. */
+function ofCommand({ message, command }: Error & { readonly command?: SentCommand }): string {
+  const [subcommand = ''] = command?.args ?? [];
+  const isTold = message.toLowerCase().includes(`cluster|${String(subcommand).toLowerCase()}`);
+  return command?.name !== 'cluster' || isTold ? message : `CLUSTER ${String(subcommand)}: ${message}`;
+}
+
+interface SentCommand {
+  readonly name: string;
+  readonly args: readonly unknown[];
+}
+
+/** OpenSSL wraps its reason in the place in its source text that found it. */
+export function reasonOf({ message }: Error): string {
+  return message.replace(/\w+:error:\w+:[^:]*:[^:]*:([^:]+):.*/s, '$1').trim();
 }
 
 /** Whatever a client throws, as the one kind of error that callers know. */
@@ -59,5 +77,6 @@ export function isRedirection(error: unknown): boolean {
 }
 
 export function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(messageOf(thrown));
+  // Errors of sockets may be of another realm than ours.
+  return thrown instanceof Error || isNativeError(thrown) ? thrown : new Error(messageOf(thrown));
 }
