@@ -141,6 +141,49 @@ describe('a call', () => {
     expect(calls).toEqual([20, 21]);
   });
 
+  test('weighs what a bucket costs: fewer go together of those that cost more', async () => {
+    const heavy = [
+      [new Policy({ name: 'counter', capacity: 5, perSeconds: 60, algorithm: 'sliding-window-counter' }), 2],
+      [new Policy({ name: 'small', capacity: 5, perSeconds: 60, algorithm: 'sliding-window-log' }), 3],
+      [new Policy({ name: 'long', capacity: 500, perSeconds: 60, algorithm: 'sliding-window-log' }), 8],
+      [new Policy({ name: 'longest', capacity: 10_000, perSeconds: 60, algorithm: 'sliding-window-log' }), 12],
+    ] as const;
+    for (const [policy, weight] of heavy) {
+      await Promise.all(Array.from({ length: 32 }, (_, i) => ask(storage, policy, `user:${i}`)));
+      const most = Math.floor(32 / weight);
+      const full = Array.from({ length: Math.floor(32 / most) }, () => most);
+      expect(calls).toEqual(32 % most === 0 ? full : [...full, 32 % most]);
+      calls.length = 0;
+    }
+
+    const random = new SeededRandom(seedOfThisRun());
+    const weights = new Map([[five, 1] as const, ...heavy]);
+    const burst = Array.from({ length: 500 }, () => random.pick([...weights.keys()]));
+    await Promise.all(burst.map((policy, i) => ask(storage, policy, `user:${i}`)));
+    let at = 0;
+    for (const size of calls) {
+      const weighs = burst.slice(at, (at += size)).reduce((sum, policy) => sum + weights.get(policy)!, 0);
+      expect([random.seed, at, weighs <= 32]).toEqual([random.seed, at, true]);
+      // First come, first served: the next one would have been too much.
+      if (at < burst.length) expect(weighs + weights.get(burst[at]!)!).toBeGreaterThan(32);
+    }
+    expect(at).toBe(burst.length);
+  });
+
+  test('is of one decision where that weighs more by itself', async () => {
+    const logs = Array.from({ length: 4 }, (_, i) => {
+      return new Policy({ name: `log-${i}`, capacity: 10_000, perSeconds: 60, algorithm: 'sliding-window-log' });
+    });
+    const asked = logs.map((policy) => ({ policy, subject: 'user:1', cost: 1 }));
+    const replies = await Promise.all([
+      ask(storage, five, 'user:1'),
+      Promise.resolve(storage.consume(asked)),
+      ask(storage, five, 'user:2'),
+    ]);
+    expect(admitted(replies)).toBe(3);
+    expect(calls).toEqual([1, 4, 1]);
+  });
+
   test('leaves out whoever waits no longer', async () => {
     const batch = new Batch(
       {

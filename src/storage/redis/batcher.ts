@@ -1,11 +1,10 @@
 import { setImmediate } from 'node:timers';
 import { Batch, type BatchSurroundings, type Decision } from './batch.js';
+import { MOST_WEIGHT } from './weight.js';
 
 // As it was when this was loaded, and not the global: a test that fakes timers must not stop decisions for good.
 const nextTick = process.nextTick.bind(process);
 
-/** Buckets a call may ask about: measured at about 5 µs each, so that Redis is held for a third of a millisecond. */
-const MAX_BUCKETS = 32;
 /** Calls under way from which on more decisions wait for one to return, unless they fill a call. */
 const MAX_UNDER_WAY = 16;
 
@@ -32,7 +31,8 @@ export class Batcher {
   }
 
   add(decision: Decision): void {
-    if (this.open.size + decision.charges.length > MAX_BUCKETS) this.flush();
+    // One that weighs more by itself has a call of its own.
+    if (this.open.weight + decision.weight > MOST_WEIGHT) this.flush();
     this.open.add(decision);
     this.schedule();
   }

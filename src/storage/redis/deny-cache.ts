@@ -1,28 +1,27 @@
-import {
-  arrivalMicros,
-  arrivalRemainder,
-  debtUnits,
-  remainingTokens,
-  tickMicros,
-} from '../../core/algorithms/token-bucket.js';
 import { mapKey } from '../../core/bucket-key.js';
 import type { Bucket, Charge } from '../../core/charge.js';
+import type { Instants } from '../../core/instants.js';
 import type { Policy } from '../../core/policy.js';
 import { RecentMap } from '../../core/recent-map.js';
 import type { StorageReply } from '../../core/storage.js';
+import { type EmptyBucket, emptyBucket } from './empty-bucket.js';
+import { integersBeside } from './window-reply.js';
 
 /** Subjects kept, at most twice as many. */
 const GENERATION_SIZE = 10_000;
+/** Answers kept of one bucket, where one does not tell those for other costs: an abuser may choose the costs. */
+const MOST_COSTS = 4;
 /** Tokens can be given back by other instances, of which nothing is known here for so long. */
 const LONGEST_MS = 1000;
 /** How much faster than ours the clock of the server may run: twice what a machine's clock is ever slewed by. */
 const FASTEST_CLOCK = 1.001;
 
-/** A bucket with less than one token, as the server said it. */
+/** What the server said of an empty bucket. */
 interface Denial {
   readonly policy: Policy;
-  readonly arrivalMicros: number;
-  readonly remainder: number;
+  /** What was asked of it. */
+  readonly cost: number;
+  readonly bucket: EmptyBucket;
   /** The server's time of the answer. */
   readonly nowMicros: number;
   /** When the question was sent and when the answer came, in ms of our clock: the server answered in between. */
@@ -33,8 +32,11 @@ interface Denial {
 /**
  * Buckets that are empty, so that whoever keeps asking costs the server one question a second. As long as a bucket
  * certainly holds less than one token nobody can take anything from it, here or elsewhere, so its debt is known, and with
- * it the server's answer for every cost. That counts from the sending, when the server may have answered at the earliest;
- * what clients are told counts from the arrival, so that no wait is told too short. After a second it is asked anew.
+ * it the server's answer. That counts from the sending, when the server may have answered at the earliest; what clients
+ * are told counts from the arrival, so that no wait is told too short. After a second it is asked anew.
+ *
+ * Of several limits all must be empty. From one that holds a token others may take it at any time, whatever it said: a
+ * refusal would be certain, but neither what is left of that limit nor, if it is emptied meanwhile, the longest wait.
  */
 export class DenyCache {
   private readonly bySubject = new RecentMap<readonly Denial[]>(GENERATION_SIZE);
@@ -49,26 +51,28 @@ export class DenyCache {
     return this.bySubject.size === 0 ? undefined : this.findReply(charges);
   }
 
-  /** Keeps what the server said of buckets, which of them are empty. */
-  remember(charges: readonly Charge[], { nowMicros, debtUnits }: StorageReply, sentMs: number): void {
+  /**
+   * Keeps what the server said of buckets, which of them are empty.
+   *
+   * @param beside the integers that it replied beside the debts.
+   */
+  remember(
+    charges: readonly Charge[],
+    { nowMicros, debtUnits }: StorageReply,
+    beside: readonly number[],
+    sentMs: number,
+  ): void {
     if (sentMs <= this.clearedMs) return;
     const receivedMs = this.clockMs();
-    charges.forEach(({ policy, subject }, i) => {
-      const debt = debtUnits[i]!;
-      const key = mapKey(subject);
-      // Of a sliding window the debt does not tell when it will be less.
-      if (policy.windowMicros > 0 || holdsToken(policy, debt) || sentMs <= (this.forgotMs.get(key) ?? -Infinity))
-        return;
-      const denial: Denial = {
-        policy,
-        arrivalMicros: arrivalMicros(policy, tickMicros(policy, nowMicros), debt),
-        remainder: arrivalRemainder(policy, debt),
-        nowMicros,
-        sentMs,
-        receivedMs,
-      };
-      const others = this.bySubject.get(key)?.filter((other) => other.policy.id !== policy.id && this.isFresh(other));
-      this.bySubject.set(key, others === undefined ? [denial] : [...others, denial]);
+    let at = 0;
+    charges.forEach((charge, i) => {
+      const start = at;
+      at += integersBeside([charge]);
+      const bucket = emptyBucket(charge, nowMicros, debtUnits[i]!, beside.slice(start, at));
+      const key = mapKey(charge.subject);
+      if (bucket === undefined || sentMs <= (this.forgotMs.get(key) ?? -Infinity)) return;
+      const { policy, cost } = charge;
+      this.keep(key, { policy, cost, bucket, nowMicros, sentMs, receivedMs });
     });
   }
 
@@ -88,23 +92,40 @@ export class DenyCache {
     this.forgotMs.clear();
   }
 
+  /** In place of what it makes needless. */
+  private keep(key: string, denial: Denial): void {
+    const { policy, bucket } = denial;
+    const others = (this.bySubject.get(key) ?? []).filter((other) => this.isFresh(other));
+    const elsewhere = others.filter((other) => other.policy.id !== policy.id);
+    const ofOtherCosts = others.filter((other) => other.policy.agreesWith(policy) && !bucket.knows(other.cost));
+    this.bySubject.set(key, [...elsewhere, ...ofOtherCosts.slice(1 - MOST_COSTS), denial]);
+  }
+
   private findReply(charges: readonly Charge[]): StorageReply | undefined {
     const denials: Denial[] = [];
     let nowMicros = 0;
+    let hasWindows = false;
     for (const charge of charges) {
       const denial = this.find(charge);
       if (denial === undefined) return undefined;
       denials.push(denial);
       nowMicros = Math.max(nowMicros, denial.nowMicros + microsSince(denial.receivedMs, this.clockMs()));
+      hasWindows ||= charge.policy.windowMicros > 0;
     }
-    return { allowed: false, nowMicros, debtUnits: denials.map((denial) => debtAt(denial, nowMicros)) };
+    const reply = { allowed: false, nowMicros, debtUnits: denials.map(({ bucket }) => bucket.debtUnits(nowMicros)) };
+    return hasWindows ? { ...reply, instants: instantsOf(charges, denials, nowMicros) } : reply;
   }
 
-  private find({ policy, subject }: Charge): Denial | undefined {
-    const denial = this.bySubject.get(mapKey(subject))?.find((one) => one.policy.id === policy.id);
-    if (denial === undefined || !this.isFresh(denial) || !denial.policy.agreesWith(policy)) return undefined;
+  private find({ policy, subject, cost }: Charge): Denial | undefined {
+    return this.bySubject
+      .get(mapKey(subject))
+      ?.find((denial) => denial.policy.agreesWith(policy) && denial.bucket.knows(cost) && this.isCertain(denial));
+  }
+
+  private isCertain(denial: Denial): boolean {
+    if (!this.isFresh(denial)) return false;
     const latestMicros = denial.nowMicros + microsSince(denial.sentMs, this.clockMs()) * FASTEST_CLOCK;
-    return holdsToken(policy, debtAt(denial, Math.ceil(latestMicros))) ? undefined : denial;
+    return denial.bucket.isCertainAt(Math.ceil(latestMicros));
   }
 
   private isFresh({ sentMs }: Denial): boolean {
@@ -112,14 +133,14 @@ export class DenyCache {
   }
 }
 
+function instantsOf(
+  charges: readonly Charge[],
+  denials: readonly Denial[],
+  nowMicros: number,
+): readonly (Instants | undefined)[] {
+  return denials.map(({ bucket }, i) => bucket.instants(charges[i]!.cost, nowMicros));
+}
+
 function microsSince(thenMs: number, nowMs: number): number {
   return Math.floor((nowMs - thenMs) * 1000);
-}
-
-function debtAt({ policy, arrivalMicros, remainder }: Denial, nowMicros: number): number {
-  return debtUnits(policy, arrivalMicros, remainder, tickMicros(policy, nowMicros));
-}
-
-function holdsToken(policy: Policy, debt: number): boolean {
-  return remainingTokens(policy, debt) >= 1;
 }
