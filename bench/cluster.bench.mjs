@@ -1,9 +1,12 @@
 // Whether the throughput of masters adds up: CPU per decision on one server, on a cluster of one master, on one master of
-// three that is asked alone, and on all three at once. Decisions per second cannot triple on one machine.
+// three that is asked alone, and on all three at once, by one client and by one for each. Decisions per second cannot
+// triple on one machine.
 import os from 'node:os';
 import { startRedis } from '../test/support/redis-server.mjs';
+import { measurePerMaster } from './cluster/per-master.mjs';
 import { tokenBucket } from './redis/contenders.mjs';
 import { Meter } from './redis/meter.mjs';
+import { readOptions } from './support/options.mjs';
 import { makeOrder } from './support/subjects.mjs';
 import { machine, printTable, thousands } from './support/table.mjs';
 import { medianOf, medianOfPairs, takeTurns } from './support/turns.mjs';
@@ -12,7 +15,7 @@ import './support/typescript.mjs';
 const { startCluster } = await import('../test/support/redis-cluster.ts');
 const { subjectsIn, subjectsOf } = await import('../test/support/redis-cluster-subjects.ts');
 
-const ROUNDS = 15;
+const { rounds: ROUNDS, isWanted } = readOptions(15);
 const WARM_UPS = 3;
 const LIMITS = [1_000_000];
 /** Of one core, so that there is room for a peak. */
@@ -20,6 +23,10 @@ const USABLE_MICROS = 700_000;
 const CASES = [
   { title: '10 000 subjects, 64 in flight', keys: 10_000, inFlight: 64, operations: 6000 },
   { title: '10 000 subjects, 256 in flight', keys: 10_000, inFlight: 256, operations: 6000 },
+];
+const CASES_PER_MASTER = [
+  { title: '10 000 subjects per client process, 64 in flight each', inFlight: 64 },
+  { title: '10 000 subjects per client process, 256 in flight each', inFlight: 256 },
 ];
 
 const server = await startRedis();
@@ -36,8 +43,12 @@ const contenders = [
 ];
 const ONE_MASTER = 1;
 console.log(`${machine(os)}; medians of ${ROUNDS} turns; figures compare within one run only`);
-for (const test of CASES) await run(test);
+for (const test of CASES.filter(isWanted)) await run(test);
 for (const { close } of contenders) await close();
+const subjects = { anywhere, of: (master, keys) => subjectsOf(master, 'user', keys) };
+for (const test of CASES_PER_MASTER.filter(isWanted)) {
+  await measurePerMaster({ one, three }, subjects, { ...test, limits: LIMITS, rounds: ROUNDS });
+}
 await Promise.all([server, one, three].map((each) => each.stop()));
 
 async function contender(name, where, urls, subjects) {
@@ -55,7 +66,7 @@ async function run({ title, keys, inFlight, operations }) {
       const operation = async () => {
         if (!(await decide(asked[order[at++ & (order.length - 1)]]))) throw new Error(`${name} denied`);
       };
-      return { name, turn: () => meter.turn(operation, operations, inFlight) };
+      return { name, turn: () => meter.turn(operation, { operations, inFlight }) };
     }),
     WARM_UPS + ROUNDS,
   );

@@ -9,6 +9,7 @@ import { Policy, RateLimiter } from '../../dist/esm/index.js';
 import consume from '../../dist/esm/storage/redis/consume.lua.js';
 import state from '../../dist/esm/storage/redis/state.lua.js';
 import { RedisStorage } from '../../dist/esm/storage/redis/index.js';
+import { OURS } from '../support/table.mjs';
 
 const SECONDS = 3600;
 
@@ -61,7 +62,7 @@ export async function tokenBucket({ limits, ...where }) {
     policies.length === 1
       ? async (subject) => read(await limiter.consume({ policy, subject }))
       : async (subject) => read(await limiter.consume(policies.map((each) => ({ policy: each, subject }))));
-  return { name: 'nestjs-token-bucket', decide, close: () => storage.close() };
+  return { name: OURS, decide, close: () => storage.close() };
 }
 
 /** The storage alone, asked once per limit and in sequence, as the guard of @nestjs/throttler does. */

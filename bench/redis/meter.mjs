@@ -1,5 +1,8 @@
-// What a turn costs: time, CPU of this process, CPU and commands of the Redis servers.
+// What a turn costs: time, CPU of this process, CPU, commands and bytes of the Redis servers.
 import { Redis } from 'ioredis';
+import { keepInFlight } from './in-flight.mjs';
+
+const SECTIONS = ['cpu', 'commandstats', 'stats'];
 
 export class Meter {
   #servers;
@@ -8,26 +11,38 @@ export class Meter {
     this.#servers = urls.map((url) => new Redis(url));
   }
 
-  /** Runs the operations, so many of them in flight, and answers with what one of them cost. */
-  async turn(operation, operations, inFlight) {
-    const before = await this.#read();
-    const start = performance.now();
+  /** Runs the operations of a plan of {@link keepInFlight}, and answers with what one of them cost. */
+  async turn(operation, plan) {
     const cpu = process.cpuUsage();
-    await inFlightAtMost(inFlight, operations, operation);
+    const { result: operations, seconds, servers } = await this.around(() => keepInFlight(operation, plan));
     const { user, system } = process.cpuUsage(cpu);
-    const seconds = (performance.now() - start) / 1000;
-    const after = await this.#read();
-    const each = (figure) => after.map((server, i) => (server[figure] - before[i][figure]) / operations);
+    const each = (figure) => servers.map((server) => server[figure] / operations);
     const sum = (figure) => each(figure).reduce((total, one) => total + one);
+    const [calls, commands] = [sum('calls'), sum('commands')];
     return {
       perSecond: operations / seconds,
       nodeMicros: (user + system) / operations,
       redisMicros: sum('cpuMicros'),
       /** Of the busiest server. */
       busiestMicros: Math.max(...each('cpuMicros')),
-      calls: sum('calls'),
-      commands: sum('commands'),
+      /** Scripts that were called, and all commands, with those that the scripts have run. */
+      calls,
+      commands,
+      callsPerSecond: (calls * operations) / seconds,
+      commandsPerSecond: (commands * operations) / seconds,
+      bytesIn: sum('bytesIn'),
+      bytesOut: sum('bytesOut'),
     };
+  }
+
+  /** What each server did meanwhile. */
+  async around(work) {
+    const before = await this.#read();
+    const start = performance.now();
+    const result = await work();
+    const seconds = (performance.now() - start) / 1000;
+    const after = await this.#read();
+    return { result, seconds, servers: after.map((server, i) => difference(server, before[i])) };
   }
 
   close() {
@@ -41,8 +56,8 @@ export class Meter {
 
 /** INFO itself is not counted among the commands; its CPU is, once per turn. */
 async function read(server) {
-  const info = await server.info('cpu', 'commandstats');
-  const seconds = (name) => Number(new RegExp(`^${name}:(.*)`, 'm').exec(info)[1]);
+  const info = await server.info(...SECTIONS);
+  const number = (name) => Number(new RegExp(`^${name}:(.*)`, 'm').exec(info)[1]);
   let calls = 0;
   let commands = 0;
   for (const [, name, count] of info.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)) {
@@ -50,14 +65,22 @@ async function read(server) {
     commands += Number(count);
     if (name.startsWith('eval')) calls += Number(count);
   }
-  return { cpuMicros: (seconds('used_cpu_user') + seconds('used_cpu_sys')) * 1e6, calls, commands };
+  return {
+    cpuMicros: (number('used_cpu_user') + number('used_cpu_sys')) * 1e6,
+    calls,
+    commands,
+    bytesIn: number('total_net_input_bytes'),
+    bytesOut: number('total_net_output_bytes'),
+    replyBytes: replyBytes(info),
+  };
 }
 
-/** As many loops as may be in flight, each of which asks again as soon as it has its answer, as clients do. */
-async function inFlightAtMost(inFlight, operations, operation) {
-  let begun = 0;
-  const client = async () => {
-    while (begun < operations) await operation(begun++);
-  };
-  await Promise.all(Array.from({ length: inFlight }, client));
+/** The reply of the first INFO and the question of the second one are ours. */
+function difference(after, before) {
+  const figures = Object.keys(after).map((figure) => [figure, after[figure] - before[figure]]);
+  const { bytesIn, bytesOut, replyBytes: _, ...others } = Object.fromEntries(figures);
+  return { ...others, bytesIn: bytesIn - QUESTION_BYTES, bytesOut: bytesOut - before.replyBytes };
 }
+
+const replyBytes = (text) => Buffer.byteLength(text) + `$${Buffer.byteLength(text)}\r\n\r\n`.length;
+const QUESTION_BYTES = ['info', ...SECTIONS].reduce((sum, word) => sum + replyBytes(word), '*4\r\n'.length);

@@ -1,3 +1,6 @@
+/** What this package is called in tables. */
+export const OURS = 'nestjs-token-bucket';
+
 /** Prints rows as a Markdown table with aligned columns: it reads well on a terminal and can be pasted into a page. */
 export function printTable(title, header, rows) {
   const table = [header, ...rows].map((row) => row.map(String));

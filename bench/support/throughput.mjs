@@ -1,14 +1,14 @@
 // One case in a process of its own, so that no case inherits the compiled code of another.
-// Arguments: keys, limit, operations per slice.
+// Arguments: keys, limit, operations per slice, rounds.
 import { interleave, median, speedRatio } from './measure.mjs';
 import { makeOrder, makeSubjects } from './subjects.mjs';
 import * as contenders from './contenders.mjs';
 
-const [keys, limit, operations] = process.argv.slice(2).map(Number);
+const [keys, limit, operations, rounds] = process.argv.slice(2).map(Number);
 const subjects = makeSubjects(keys);
 const order = makeOrder(keys);
 const make = (name, contender) => ({ name, run: contender(subjects, order, limit) });
-const plan = { rounds: 41, operations, warmUp: Math.min(operations, keys * 2) };
+const plan = { rounds, operations, warmUp: Math.min(operations, keys * 2) };
 
 const [floor, ours] = await interleave(
   [make('floor', contenders.floor), make('nestjs-token-bucket', contenders.tokenBucket)],
@@ -22,7 +22,7 @@ const peers = await interleave(
     make('rate-limiter-flexible', contenders.rateLimiterFlexible),
     make('@nestjs/throttler', contenders.nestjsThrottler),
   ],
-  { ...plan, rounds: 11, operations: operations / 4 },
+  { ...plan, rounds: Math.ceil(rounds / 4), operations: operations / 4 },
 );
 
 const row = (result, toFloor, toUs) => ({
