@@ -58,7 +58,10 @@ export abstract class RateLimitStorage {
   /** The answer that {@link consume} would give now, without taking anything. */
   abstract peek(charges: readonly Charge[]): MaybePromise<StorageReply>;
 
-  /** Gives back what is left of charges taken at `thenMicros`, decayed so that the bound of the policy holds. */
+  /**
+   * Gives back what is left of charges taken at `thenMicros`, decayed so that the bound of the policy holds. A `thenMicros`
+   * of `Number.MAX_SAFE_INTEGER` is a grant: nothing has decayed, and a sliding window counts so many tokens less.
+   */
   abstract refund(charges: readonly Charge[], thenMicros: number): MaybePromise<void>;
 
   /**

@@ -106,7 +106,7 @@ async function expectSameHistory(
   policies: readonly Policy[],
 ): Promise<Record<string, number>> {
   const receipts: [Decision['receipts'][number], Decision['receipts'][number]][] = [];
-  const counts = { allowed: 0, denied: 0, peeks: 0, refunds: 0, resets: 0 };
+  const counts = { allowed: 0, denied: 0, peeks: 0, refunds: 0, resets: 0, grants: 0 };
 
   for (let operation = 0; operation < OPERATIONS_AT_SCRIPT_TIME; operation++) {
     clock.advanceMicros(randomWaitMicros(random, random.pick(policies)));
@@ -125,6 +125,11 @@ async function expectSameHistory(
       await memory.refund(inMemory);
       await redis.refund(inRedis);
       counts.refunds++;
+    } else if (kind < 0.88) {
+      const granted = charges[0]!;
+      const tokens = Math.min(granted.cost, granted.policy.capacity);
+      await Promise.all([memory.grant(granted, tokens), redis.grant(granted, tokens)]);
+      counts.grants++;
     } else if (kind < 0.98) {
       const [inMemory, inRedis] = [await memory.peek(charges), await redis.peek(charges)];
       expect([operation, random.seed, numbersOf(inRedis)]).toEqual([operation, random.seed, numbersOf(inMemory)]);
@@ -176,7 +181,7 @@ test('and of long logs, of which much is given back', async () => {
   // Longer than what the script reads as a whole.
   const policy = new Policy({ capacity: 1800, perSeconds: 60, algorithm: 'sliding-window-log' });
   const receipts: [Decision['receipts'][number], Decision['receipts'][number]][] = [];
-  const counts = { allowed: 0, denied: 0, refunds: 0 };
+  const counts = { allowed: 0, denied: 0, refunds: 0, grants: 0 };
   for (let operation = 0; operation < OPERATIONS_ON_LONG_LOGS; operation++) {
     clock.advanceMicros(random.pick([1, 20_000, random.integer(0, 60_000)]) + (random.next() < 0.002 ? 30_000_000 : 0));
     // Now nearly all, now hardly any.
@@ -187,6 +192,12 @@ test('and of long logs, of which much is given back', async () => {
       counts.refunds++;
       continue;
     }
+    if (random.next() < 0.01) {
+      const tokens = random.pick([1, 10, 300]);
+      const bucket = { policy, subject: 'user:1' };
+      await Promise.all([inMemory.grant(bucket, tokens), inRedis.grant(bucket, tokens)]);
+      counts.grants++;
+    }
     const charge = { policy, subject: 'user:1', cost: random.pick([1, 1, 1, 1, 2, 300]) };
     const [expected, said] = [await inMemory.consume(charge), await inRedis.consume(charge)];
     expect([operation, random.seed, numbersOf(said)]).toEqual([operation, random.seed, numbersOf(expected)]);
@@ -194,7 +205,9 @@ test('and of long logs, of which much is given back', async () => {
     if (expected.allowed) receipts.push([expected.receipts[0]!, said.receipts[0]!]);
   }
   console.log(`equivalence of long logs, seed ${random.seed}: 0 differences in`, counts);
-  expect(Math.min(...Object.values(counts))).toBeGreaterThan(OPERATIONS_ON_LONG_LOGS / 20);
+  const { grants, ...others } = counts;
+  expect(Math.min(...Object.values(others))).toBeGreaterThan(OPERATIONS_ON_LONG_LOGS / 20);
+  expect(grants).toBeGreaterThan(OPERATIONS_ON_LONG_LOGS / 300);
 }, 120_000);
 
 test('of debts from elsewhere too, as many as come before they are paid', async () => {

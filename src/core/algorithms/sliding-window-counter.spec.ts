@@ -62,11 +62,43 @@ describe('two counters', () => {
     counters.takeOut(policy, 1, START + 61 * SECOND, START + 62 * SECOND);
     counters.takeOut(policy, 2, START - 1, START + MINUTE);
     expect(used()).toBe(5);
-    counters.takeOut(policy, 100, START + MINUTE, START + MINUTE);
+    counters.takeOut(policy, 2, START + MINUTE, START + MINUTE);
     expect(used()).toBe(3);
     expect(counters.fullAtMicros(policy)).toBe(START + 2 * MINUTE);
     counters.takeOut(policy, 100, START, START + MINUTE);
     expect(counters.fullAtMicros(policy)).toBe(0);
+  });
+
+  it('a grant is whole tokens at once, and what is less than nothing is nothing in the next window', () => {
+    const counters = new WindowCounters();
+    counters.add(policy, 8, START);
+    counters.add(policy, 3, START + MINUTE);
+    const used = (seconds: number) => counters.debtUnits(policy, START + seconds * SECOND) / policy.tokenUnits;
+    counters.grant(policy, 5, START + 75 * SECOND);
+    expect([60, 75, 90, 105, 119].map(used)).toEqual([6, 4, 2, 0, 0]);
+    expect(counters.fullAtMicros(policy)).toBe(START + 105 * SECOND);
+    // Whatever is charged when nothing is owed begins anew.
+    expect(used(106)).toBe(0);
+    counters.add(policy, 1, START + 106 * SECOND);
+    expect([106, 119, 120, 150].map(used)).toEqual([1, 1, 1, 0.5]);
+  });
+
+  it('what is granted and given back goes no further than empty', () => {
+    const counters = new WindowCounters();
+    counters.add(policy, 8, START);
+    counters.add(policy, 2, START + MINUTE);
+    const used = (seconds: number) => counters.debtUnits(policy, START + seconds * SECOND) / policy.tokenUnits;
+    counters.grant(policy, 3, START + 60 * SECOND);
+    counters.takeOut(policy, 2, START + MINUTE, START + MINUTE);
+    expect([60, 75].map(used)).toEqual([5, 3]);
+    const more = (granted: number) => {
+      counters.grant(policy, granted, START + 75 * SECOND);
+      return [used(75), counters.fullAtMicros(policy)];
+    };
+    expect(more(2)).toEqual([1, START + 82.5 * SECOND]);
+    expect(more(2)[0]).toBe(0);
+    counters.add(policy, 1, START + MINUTE + 75 * SECOND);
+    expect(used(60 + 75)).toBe(1);
   });
 
   it('of a window that was changed count all that still counts as taken now', () => {

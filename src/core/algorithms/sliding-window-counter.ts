@@ -7,6 +7,10 @@
  * It takes what was taken in the earlier window for spread evenly. Against the log, used is too low by at most
  * previous · elapsed / W, and too high by at most previous · (W − elapsed) / W. With the lower of the two a window of
  * length W admits less than 2 · C; over any interval T the admitted cost is at most C + C · T / W, as of a token bucket.
+ *
+ * A grant lessens `current`, also below 0: so used is less by whole tokens at once, and no more than that later, since what
+ * is less than nothing in a window is nothing in the next. Of the window before no tokens are taken for it: one of them
+ * counts only in part, which seldom makes a whole number.
  */
 import type { Instants } from '../instants.js';
 import type { Policy } from '../policy.js';
@@ -16,6 +20,7 @@ import type { SlidingWindow } from './sliding-window.js';
 export interface Counts {
   readonly startMicros: number;
   readonly previous: number;
+  /** Less than 0 where more was granted; then the window before counts for more than that. */
   readonly current: number;
 }
 
@@ -29,8 +34,9 @@ export function countedUnits(policy: Policy, { startMicros, previous, current }:
   return previous * (tokenUnits - elapsed) + current * tokenUnits;
 }
 
-/** When that will have changed, for somebody who asks for `cost`. */
-export function countedInstants(policy: Policy, cost: number, counts: Counts, nowMicros: number): Instants {
+/** When that will have changed, for somebody who asks for `cost`. Of counts from elsewhere, less than 0 may be 2^52 more. */
+export function countedInstants(policy: Policy, cost: number, told: Counts, nowMicros: number): Instants {
+  const counts = told.current > MOST_UNITS ? { ...told, current: told.current - 2 * MOST_UNITS } : told;
   const { capacity, capacityUnits, tokenUnits } = policy;
   const debt = countedUnits(policy, counts, nowMicros);
   const remaining = debt >= capacityUnits ? 0 : Math.floor((capacityUnits - debt) / tokenUnits);
@@ -84,20 +90,29 @@ export class WindowCounters implements SlidingWindow, Counts {
     const { startMicros, previous, current } = this.countsAt(policy, nowMicros);
     const itsStart = startOf(windowMicros, thenMicros);
     if (itsStart === startMicros) {
-      this.keep(policy, startMicros, previous, Math.max(0, current - tokens));
+      this.keep(policy, startMicros, previous, current - tokens);
     } else if (itsStart === startMicros - windowMicros) {
       this.keep(policy, startMicros, Math.max(0, previous - tokens), current);
     }
   }
 
-  fullAtMicros({ windowMicros }: Policy): number {
-    if (this.current > 0) return this.startMicros + 2 * windowMicros;
-    return this.previous > 0 ? this.startMicros + windowMicros : 0;
+  grant(policy: Policy, tokens: number, nowMicros: number): void {
+    const { startMicros, previous, current } = this.countsAt(policy, nowMicros);
+    this.keep(policy, startMicros, previous, current - tokens);
+  }
+
+  fullAtMicros(policy: Policy): number {
+    return this.previous + this.current > 0 ? drainedAtMicros(policy, this, 0) : 0;
   }
 
   private countsAt(policy: Policy, nowMicros: number): Counts {
     const counts = passedOn(this, this.windowMicros, nowMicros);
-    if (this.windowMicros === policy.windowMicros) return counts;
+    if (this.windowMicros === policy.windowMicros) {
+      // Where more was granted than is used by now, nothing is.
+      if (counts.current < 0 && countedUnits(policy, counts, nowMicros) <= 0)
+        return { ...counts, previous: 0, current: 0 };
+      return counts;
+    }
     // The policy was changed. Whatever still counts counts as taken now: nothing of it is forgiven.
     const current = Math.min(counts.previous + counts.current, mostTokens(policy));
     return { startMicros: startOf(policy.windowMicros, nowMicros), previous: 0, current };
@@ -117,7 +132,7 @@ function passedOn(counts: Counts, windowMicros: number, nowMicros: number): Coun
   if (windowMicros === 0 || nowMicros - counts.startMicros < windowMicros) return counts;
   const startMicros = startOf(windowMicros, nowMicros);
   const isNext = startMicros - counts.startMicros === windowMicros;
-  return { startMicros, previous: isNext ? counts.current : 0, current: 0 };
+  return { startMicros, previous: isNext ? Math.max(0, counts.current) : 0, current: 0 };
 }
 
 function startOf(windowMicros: number, micros: number): number {

@@ -79,6 +79,22 @@ it('a charge that is taken out was never made; one that is gone, or of another t
   expect(used(log, 30 * SECOND)).toBe(3);
 });
 
+it('a grant takes the oldest charges out that still count, and no more than there are', () => {
+  const log = logOf([3, 0], [2, 10], [4, 20]);
+  log.grant(policy, 4, NOW + 30 * SECOND);
+  expect(pairsOf(log)).toEqual([NOW, 4, NOW + 10 * SECOND, 5, NOW + 20 * SECOND, 9]);
+  expect([30, 69, 70].map((second) => used(log, second * SECOND))).toEqual([5, 5, 4]);
+  // Asked of an earlier time it does not come back, either.
+  expect(used(log, 20 * SECOND)).toBe(5);
+  log.grant(policy, 1, NOW + 75 * SECOND);
+  expect(used(log, 75 * SECOND)).toBe(3);
+  expect(log.fullAtMicros(policy)).toBe(NOW + 80 * SECOND);
+  log.grant(policy, 10, NOW + 75 * SECOND);
+  expect([used(log, 75 * SECOND), log.fullAtMicros(policy)]).toEqual([0, 0]);
+  log.add(policy, 2, NOW + 75 * SECOND);
+  expect(pairsOf(log)).toEqual([0, 0, NOW + 75 * SECOND, 2]);
+});
+
 it('charges of one instant are one, and a clock that was set back adds to the latest', () => {
   const log = logOf([1, 0], [2, 0], [3, -20]);
   expect(pairsOf(log)).toEqual([0, 0, NOW, 6]);

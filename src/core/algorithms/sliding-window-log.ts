@@ -59,6 +59,18 @@ export class ChargeLog implements SlidingWindow {
     if (taken === cost) pairs.splice(at, 2);
   }
 
+  /** The oldest charges that still count go first, as if they had never been made. */
+  grant({ windowMicros }: Policy, tokens: number, nowMicros: number): void {
+    const { pairs } = this;
+    const first = this.first(windowMicros, nowMicros);
+    const sum = pairs[first - 1]! + Math.min(tokens, this.usedSince(first));
+    // The first of which something is left. The pair before it is now the one that never counts.
+    const at = this.search(first, (pair) => pairs[pair + 1]! > sum);
+    pairs.splice(0, at - 2);
+    pairs[1] = sum;
+    this.latestFirst = 2;
+  }
+
   fullAtMicros({ windowMicros }: Policy): number {
     return this.pairs.length === 2 ? 0 : this.pairs.at(-2)! + windowMicros;
   }

@@ -11,6 +11,8 @@ export interface SlidingWindow {
   add(policy: Policy, tokens: number, nowMicros: number): void;
   /** Takes a charge out of where it stands, if it still counts, as if it had never been made. */
   takeOut(policy: Policy, tokens: number, thenMicros: number, nowMicros: number): void;
+  /** Owes so many tokens less from now on, until nothing is owed. */
+  grant(policy: Policy, tokens: number, nowMicros: number): void;
   /** The instant from which on nothing of it counts any more; in the past when nothing does. */
   fullAtMicros(policy: Policy): number;
 }

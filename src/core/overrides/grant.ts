@@ -1,18 +1,15 @@
 import type { Charge } from '../charge.js';
 import { InvalidChargeError } from '../errors.js';
 
-/** Later than any instant of a storage: what is given back then has not decayed. */
+/**
+ * Later than any instant of a storage: what is given back then has not decayed. A sliding window has no charge of that
+ * instant, and takes it for a grant.
+ */
 export const GRANTED_AT_MICROS = Number.MAX_SAFE_INTEGER;
 
-/** @throws InvalidChargeError for what cannot be granted exactly. */
+/** @throws InvalidChargeError for more than a full bucket holds. */
 export function checkGrant({ policy, cost }: Charge): void {
-  const { name, algorithm, capacity } = policy;
-  if (policy.windowMicros > 0) {
-    throw new InvalidChargeError(
-      `Policy "${name}": a "${algorithm}" counts what was taken and when, so it has no tokens that could be granted. ` +
-        'Override the limit for a while, or reset the bucket.',
-    );
-  }
+  const { name, capacity } = policy;
   if (cost > capacity) {
     throw new InvalidChargeError(
       `Policy "${name}": ${cost} tokens are to be granted, and a full bucket holds ${capacity}. ` +

@@ -12,7 +12,7 @@ import type { OverrideStore } from './override-store.js';
  * from memory: one look-up by subject, and none while nothing is overridden.
  */
 export class Overrides {
-  /** Replaced as a whole when everything has been read anew. */
+  /** Replaced as a whole when everything has been read anew. For this package alone. */
   index = new OverrideIndex(() => {});
 
   constructor(readonly store: OverrideStore) {}

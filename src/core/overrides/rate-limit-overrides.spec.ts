@@ -212,6 +212,20 @@ describe('grant', () => {
     expect(storage.size).toBe(0);
   });
 
+  it.each([
+    [log, 1000],
+    [new Policy({ name: 'counter', capacity: 5, perSeconds: 60, algorithm: 'sliding-window-counter' }), 61_000],
+  ])('gives them to sliding windows too: %o', async (policy, resetAfterMs) => {
+    expect(await admitted(policy, ADA)).toBe(5);
+    clock.advanceMs(59_000);
+    await limits.grant(policy, ADA, 2);
+    expect(await limits.peek(policy, ADA)).toMatchObject({ remaining: 2, resetAfterMs });
+    expect(await admitted(policy, ADA)).toBe(2);
+    await limits.grant(policy, ADA, 5);
+    expect(await limits.peek(policy, ADA)).toMatchObject({ remaining: 5, resetAfterMs: 0 });
+    expect(storage.size).toBe(0);
+  });
+
   it('is by the numbers that count now', async () => {
     await limits.set('jobs', ADA, { capacity: 10, perSeconds: 1000 });
     expect(await admitted('jobs', ADA)).toBe(10);
@@ -225,7 +239,6 @@ describe('grant', () => {
     ['jobs', 0, 'cost is 0'],
     ['jobs', 1.5, 'cost is 1.5'],
     ['jobs', 4, '4 tokens are to be granted, and a full bucket holds 3'],
-    ['log', 1, 'counts what was taken and when'],
     ['joobs', 1, 'Unknown policy "joobs"'],
   ])('refuses %s, %s', async (policy, tokens, message) => {
     await expect(limits.grant(policy, ADA, tokens)).rejects.toThrow(InvalidChargeError);

@@ -2,6 +2,7 @@ import type { SlidingWindow } from '../../core/algorithms/sliding-window.js';
 import { newWindow } from '../../core/algorithms/sliding-windows.js';
 import { MAX_DEBT_UNITS } from '../../core/algorithms/token-bucket.js';
 import type { Bucket, Charge } from '../../core/charge.js';
+import { GRANTED_AT_MICROS } from '../../core/overrides/grant.js';
 import type { Policy } from '../../core/policy.js';
 import type { Owed } from '../../core/storage.js';
 import type { MemoryBuckets } from './memory-buckets.js';
@@ -41,12 +42,14 @@ export class MemoryWindows {
     if (tokens > 0) this.add(owed, tokens, nowMicros);
   }
 
-  takeOut(charge: Charge, thenMicros: number, nowMicros: number): void {
+  /** Gives back a charge that was made at `thenMicros`, or grants as many tokens. */
+  giveBack(charge: Charge, thenMicros: number, nowMicros: number): void {
     const { policy, subject, cost } = charge;
     const slot = this.buckets.find(policy, subject);
     const window = this.buckets.window(slot);
     if (slot === undefined || window === undefined) return;
-    window.takeOut(policy, cost, thenMicros, nowMicros);
+    if (thenMicros === GRANTED_AT_MICROS) window.grant(policy, cost, nowMicros);
+    else window.takeOut(policy, cost, thenMicros, nowMicros);
     if (window.debtUnits(policy, nowMicros) === 0) this.buckets.remove(slot);
     else this.buckets.putWindow(slot, charge, nowMicros, window);
   }

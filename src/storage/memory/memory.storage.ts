@@ -60,7 +60,7 @@ export class MemoryStorage extends RateLimitStorage {
     for (const charge of charges) {
       const { policy, subject, cost } = charge;
       if (isWindowed(policy)) {
-        this.windows.takeOut(charge, thenMicros, nowMicros);
+        this.windows.giveBack(charge, thenMicros, nowMicros);
         continue;
       }
       const slot = this.buckets.find(policy, subject);

@@ -14,7 +14,7 @@
 --        bucket in units as it stood before them, then three integers for each sliding window as it stands after them: of
 --        a log when one more request of the group would be admitted (0: now or never), when there is one token more and
 --        when it is full, in microseconds since 1970; of counters the start of the window, what was taken in the one before
---        and what in this one}; a refused request changes no state
+--        and what in this one, 2^52 more where more was granted in it}; a refused request changes no state
 
 local plans, at = {}, 2
 for p = 1, ARGV[1] + 0 do

@@ -3,7 +3,7 @@
 -- A log is a string of pairs of integers of 7 bytes each, big-endian: the time of a charge in microseconds since 1970,
 -- and the sum of the costs of all charges up to it. The oldest pair never counts: its sum is the one before all others.
 -- So what is used is one difference, and the instant at which enough is free is found by halving. Of a charge that was
--- given back the pair stays, with nothing between its sum and the one before.
+-- given back the pair stays at first, with nothing between its sum and the one before.
 --
 -- The same rules stand in core/algorithms/sliding-window-log.ts; test/contract/equivalence.spec.ts holds them together.
 
@@ -14,6 +14,8 @@ local function make_log()
   local MOST_USED, MOST_SUM = 1099511627776, 9007199254740992
   -- Bytes up to which a log is read as a whole; a longer one pair by pair, so that its length hardly matters.
   local READ_WHOLE = 16384
+  -- Pairs among which a refund looks for those that were given back.
+  local LOOKED_AT = 32
 
   local log = {}
 
@@ -91,15 +93,6 @@ local function make_log()
   -- Begins anew with the pairs up to `last` that still count, and the one before them.
   local function keep_pairs(window, last, full)
     local kept = bytes_of(window, window.first - 1, last)
-    if window.count - window.first > 2 * window.used + 8 then
-      -- Most of them were given back.
-      local before = -1
-      kept = string.gsub(kept, string.rep('.', BYTES), function(pair)
-        local _, sum = struct.unpack(PAIR, pair)
-        if sum == before then return '' end
-        before = sum
-      end)
-    end
     redis.call('SET', window.key, kept, 'PXAT', expiry(full))
     window.state, window.first, window.count = kept, 2, #kept / BYTES
   end
@@ -112,9 +105,8 @@ local function make_log()
     local time = math.max(window.last, window.now)
     local full, last = time + window.length, window.count
     if time == window.last then last = last - 1 end
-    local live = window.count - window.first + 1
     -- Half of the pairs at a time, so that a pair is moved about once in its life.
-    if window.first - 2 > live or live > 2 * window.used + 8 then
+    if window.first - 2 > window.count - window.first + 1 then
       keep_pairs(window, last, full)
       last = window.count
     end
@@ -147,6 +139,30 @@ local function make_log()
       window.full or free_at(window, window.used)
   end
 
+  local function each_pair(pairs_text, change)
+    return (string.gsub(pairs_text, string.rep('.', BYTES), function(pair)
+      local time, sum = struct.unpack(PAIR, pair)
+      return change(time, sum)
+    end))
+  end
+
+  -- Drops the pairs around one that were given back, once they are half of so many: one refund looks at no more, a log is
+  -- copied once in many refunds, and no part of it is ever much more than half empty.
+  local function drop_empty(window, around, full)
+    local from = math.max(window.first, math.min(around - LOOKED_AT / 2, window.count - LOOKED_AT + 1))
+    local to = math.min(window.count, from + LOOKED_AT - 1)
+    local _, before = time_and_sum(window, from - 1)
+    local kept = each_pair(bytes_of(window, from, to), function(_, sum)
+      if sum == before then return '' end
+      before = sum
+    end)
+    if to - from + 1 - #kept / BYTES < LOOKED_AT / 2 then return end
+    local state = struct.pack(
+      'c0c0c0', bytes_of(window, window.first - 1, from - 1), kept, bytes_of(window, to + 1, window.count)
+    )
+    redis.call('SET', window.key, state, 'PXAT', expiry(full))
+  end
+
   function log.take_out(window, tokens, taken_at)
     if window.used == 0 then return end
     local at = search(window, window.first, 1, taken_at)
@@ -162,13 +178,32 @@ local function make_log()
     local last = search(window, window.first, 2, window.before + window.used)
     if last == at and taken == sum - before then last = search(window, window.first, 2, before) end
     local full = time_and_sum(window, last) + window.length
-    -- From it on all sums are less.
-    local later = string.gsub(bytes_of(window, at, window.count), string.rep('.', BYTES), function(pair)
-      local its_time, its_sum = struct.unpack(PAIR, pair)
-      return struct.pack(PAIR, its_time, its_sum - taken)
+    -- Only differences of sums count: it is one whether all from it on are less, or all before are more.
+    local from, to, more = at, window.count, -taken
+    if at - 1 < to - at then from, to, more = 1, at - 1, taken end
+    local changed = each_pair(bytes_of(window, from, to), function(its_time, its_sum)
+      return struct.pack(PAIR, its_time, its_sum + more)
     end)
-    redis.call('SETRANGE', window.key, offset(at), later)
+    redis.call('SETRANGE', window.key, offset(from), changed)
     redis.call('PEXPIREAT', window.key, expiry(full))
+    -- What was read is no longer what is there.
+    window.state = nil
+    drop_empty(window, at, full)
+  end
+
+  function log.grant(window, tokens)
+    if window.used == 0 then return end
+    if tokens >= window.used then
+      redis.call('DEL', window.key)
+      return
+    end
+    local full = free_at(window, window.used)
+    local sum = window.before + tokens
+    -- The first of which something is left. The pair before it is now the one that never counts.
+    local at = search(window, window.first, 2, sum + 1)
+    local time = time_and_sum(window, at - 1)
+    local kept = struct.pack('c0c0', struct.pack(PAIR, time, sum), bytes_of(window, at, window.count))
+    redis.call('SET', window.key, kept, 'PXAT', expiry(full))
   end
 
   return log

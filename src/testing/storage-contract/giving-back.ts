@@ -1,4 +1,5 @@
 import { deepEqual, equal } from 'node:assert/strict';
+import { Policy } from '../../core/policy.js';
 import { type Checks, perMinute } from './contract.js';
 
 /** Peek, refund and reset. */
@@ -86,5 +87,24 @@ export const givingBack: Checks = {
     equal((await contract.consume(policy, 2, 'user:1'))[0], true);
     equal((await contract.consume(policy, 1, 'user:2'))[0], false);
     equal((await contract.consume(policy, 2, 'user:3'))[0], true);
+  },
+
+  'so many tokens as are granted come, and none beyond full': async (contract) => {
+    const awkward = new Policy({ name: 'awkward', capacity: 7, refillTokens: 3, refillSeconds: 11 });
+    for (const policy of [awkward, perMinute(6, { refillEverySeconds: 10 })]) {
+      const bucket = { policy, subject: 'user:1' };
+      const look = async () => {
+        const { remaining, resetAfterMs } = await contract.limiter.peek(bucket);
+        return [remaining, resetAfterMs];
+      };
+      await contract.limiter.consume({ ...bucket, cost: policy.capacity });
+      const empty = await look();
+      await contract.limiter.grant(bucket, 4);
+      equal((await look())[0], 4);
+      await contract.limiter.consume({ ...bucket, cost: 4 });
+      deepEqual(await look(), empty);
+      await contract.limiter.grant(bucket, policy.capacity);
+      deepEqual(await look(), [policy.capacity, 0]);
+    }
   },
 };

@@ -1,15 +1,10 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { ALGORITHMS } from '../../core/algorithm.js';
-import type { Policy } from '../../core/policy.js';
 import { by } from './algorithms.js';
-import type { Checks, Contract } from './contract.js';
+import type { Checks } from './contract.js';
+import { givingBackOfWindows, peek } from './sliding-windows-giving-back.js';
 
 const subject = 'user:1';
-
-async function peek({ limiter }: Contract, policy: Policy, cost = 1): Promise<[boolean, number, number, number]> {
-  const { allowed, remaining, retryAfterMs, resetAfterMs } = await limiter.peek({ policy, subject, cost });
-  return [allowed, remaining, retryAfterMs, resetAfterMs];
-}
 
 /** Sliding windows, whose debt alone does not tell when it will be less. */
 export const slidingWindows: Checks = {
@@ -76,38 +71,7 @@ export const slidingWindows: Checks = {
     }
   },
 
-  'what is given back was never taken, as long as it counts': async (contract) => {
-    for (const algorithm of ['sliding-window-log', 'sliding-window-counter'] as const) {
-      const policy = by(algorithm, 10);
-      const first = await contract.take({ policy, subject, cost: 3 });
-      await contract.advanceMs(20_000);
-      const before = await contract.take({ policy, subject, cost: 4 });
-      await contract.advanceMs(30_000);
-      await contract.limiter.refund(first);
-      deepEqual((await peek(contract, policy)).slice(0, 2), [true, 6]);
-      await contract.advanceMs(130_000); // out of the window, and of the one before
-      const last = await contract.take({ policy, subject, cost: 1 });
-      await contract.limiter.refund(before);
-      equal((await peek(contract, policy))[1], 9);
-      await contract.limiter.refund(last);
-      equal(await contract.state(), '');
-      deepEqual(await peek(contract, policy, 10), [true, 10, 0, 0]);
-    }
-  },
-
-  'a refund in the middle leaves what was taken before and after': async (contract) => {
-    const policy = by('sliding-window-log', 10);
-    const receipts = [];
-    for (const cost of [1, 2, 3]) {
-      receipts.push(await contract.take({ policy, subject, cost }));
-      await contract.advanceMs(10_000);
-    }
-    await contract.limiter.refund(receipts[1]!);
-    deepEqual(await peek(contract, policy, 7), [false, 6, 30_000, 50_000]);
-    deepEqual(await peek(contract, policy, 8), [false, 6, 50_000, 50_000]);
-    await contract.limiter.refund(receipts[2]!);
-    deepEqual(await peek(contract, policy, 10), [false, 9, 30_000, 30_000]);
-  },
+  ...givingBackOfWindows,
 
   'a reset forgets them': async (contract) => {
     for (const algorithm of ['sliding-window-log', 'sliding-window-counter'] as const) {

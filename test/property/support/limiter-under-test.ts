@@ -39,6 +39,10 @@ export class LimiterUnderTest {
     return this.limiter.settle(...receipt) as boolean;
   }
 
+  grant(...granted: Parameters<RateLimiter['grant']>): void {
+    void this.limiter.grant(...granted);
+  }
+
   reset(...buckets: Parameters<RateLimiter['reset']>): void {
     void this.limiter.reset(...buckets);
   }

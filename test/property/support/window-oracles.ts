@@ -42,6 +42,7 @@ export abstract class WindowOracle {
   }
 
   take(tokens: number): void {
+    if (this.debtAt(this.now) === 0n) this.taken = [];
     this.taken.push({ at: this.now, tokens: BigInt(tokens) });
   }
 
@@ -57,6 +58,9 @@ export abstract class WindowOracle {
     );
     if (found >= 0) this.taken.splice(found, 1);
   }
+
+  /** So much less is owed. */
+  abstract grant(tokens: number): void;
 
   fill(): void {
     this.taken = [];
@@ -99,6 +103,15 @@ export class LogOracle extends WindowOracle {
     super(definition, 1n);
   }
 
+  /** Token by token, each of the oldest charge there is. */
+  override grant(tokens: number): void {
+    for (let left = tokens; left > 0; left--) {
+      const oldest = this.taken.find(({ at, tokens: its }) => this.now - at < this.windowMicros && its > 0n);
+      if (oldest === undefined) return;
+      oldest.tokens--;
+    }
+  }
+
   protected override debtAt(instant: bigint): bigint {
     let sum = 0n;
     for (const { at, tokens } of this.taken) if (instant - at < this.windowMicros) sum += tokens;
@@ -125,16 +138,20 @@ export class CounterOracle extends WindowOracle {
     this.take(Number(BigInt(tokens) < most ? BigInt(tokens) : most));
   }
 
+  /** Fewer were taken in this window, be it fewer than none, until nothing is owed. */
+  override grant(tokens: number): void {
+    this.taken.push({ at: this.now, tokens: -BigInt(tokens) });
+    if (this.debtAt(this.now) === 0n) this.taken = [];
+  }
+
   protected override debtAt(instant: bigint): bigint {
     const index = instant / this.windowMicros;
     const elapsed = (instant % this.windowMicros) / this.moment;
-    let debt = 0n;
-    for (const { at, tokens } of this.taken) {
-      const its = at / this.windowMicros;
-      if (its === index) debt += tokens * this.parts;
-      if (its === index - 1n) debt += tokens * (this.parts - elapsed);
-    }
-    return debt;
+    const takenIn = (window: bigint) =>
+      this.taken.filter(({ at }) => at / this.windowMicros === window).reduce((sum, { tokens }) => sum + tokens, 0n);
+    const before = takenIn(index - 1n);
+    const debt = takenIn(index) * this.parts + (before > 0n ? before : 0n) * (this.parts - elapsed);
+    return debt > 0n ? debt : 0n;
   }
 }
 
