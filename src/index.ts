@@ -17,6 +17,7 @@ export {
   type CapacityAndRefill,
   type CapacityPerSeconds,
   type PolicyDefinition,
+  type QuotaUnit,
   type StorageFailureMode,
 } from './core/bucket-shape.js';
 export { InvalidOverrideError, TooManyOverridesError } from './core/overrides/override-errors.js';
@@ -30,6 +31,7 @@ export {
   type SubjectBlock,
 } from './core/overrides/override.js';
 export { type OverrideChanges, type OverrideEntry, type OverrideStore } from './core/overrides/override-store.js';
+export { type Overrides } from './core/overrides/overrides.js';
 export { type OverridesOptions, type OverridesSurroundings } from './core/overrides/overrides-options.js';
 export { RateLimitOverrides } from './core/overrides/rate-limit-overrides.js';
 export { type Instants } from './core/instants.js';
@@ -38,6 +40,7 @@ export { type PolicyCounts } from './core/policy-counts.js';
 export { PolicyLimiter, type ScheduleOptions } from './core/policy-limiter.js';
 export { type BucketRequest, type ChargeRequest, RateLimiter, type RateLimiterOptions } from './core/rate-limiter.js';
 export { type MaybePromise, type Owed, RateLimitStorage, type StorageReply } from './core/storage.js';
+export { type Timers } from './core/timers.js';
 export { type WaitOptions } from './core/wait-options.js';
 export { type HeadersOptions, type LegacyHeadersOptions } from './nest/headers/headers.options.js';
 export { RATE_LIMIT_HEADERS } from './nest/headers/header-fields.js';
@@ -58,7 +61,11 @@ export {
   type TiersShape,
 } from './nest/limit-definition.js';
 export { clientLabel } from './nest/observing/client-label.js';
-export { type DenialLogOptions, type RateLimitHooks } from './nest/observing/observing.options.js';
+export {
+  type DenialLogOptions,
+  type RateLimitHooks,
+  type WrittenObservingOptions,
+} from './nest/observing/observing.options.js';
 export {
   type RateLimitDecisionEvent,
   type RateLimitEvent,
@@ -70,7 +77,8 @@ export { RateLimitGuard } from './nest/rate-limit.guard.js';
 export { RateLimitInterceptor } from './nest/rate-limit.interceptor.js';
 export { InjectRateLimiter } from './nest/inject-rate-limiter.decorator.js';
 export { getRateLimiterToken } from './nest/named-limiters.module.js';
-export { WaitForRateLimit, type WaitForRateLimitOptions } from './nest/wait-for-rate-limit.decorator.js';
+export { WaitForRateLimit } from './nest/wait-for-rate-limit.decorator.js';
+export { type WaitForRateLimitDecorator, type WaitForRateLimitOptions } from './nest/wait-for-rate-limit.options.js';
 export { type RateLimitModuleAsyncOptions } from './nest/rate-limit.async-options.js';
 export { RateLimitModule } from './nest/rate-limit.module.js';
 export {

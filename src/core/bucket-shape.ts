@@ -44,6 +44,9 @@ export type BucketShape = CapacityPerSeconds | CapacityAndRefill;
  */
 export type StorageFailureMode = 'local' | 'allow' | 'deny';
 
+/** What the tokens of a limit stand for, as clients are told of it. */
+export type QuotaUnit = 'requests' | 'content-bytes';
+
 /** What a policy is made from: the shape of its buckets, its name and the place it is declared at. */
 export type PolicyDefinition = BucketShape & {
   /** A letter, then up to 63 letters, digits, `_`, `.` or `-`. Default: `default`. */
@@ -59,6 +62,11 @@ export type PolicyDefinition = BucketShape & {
   readonly maxDebt?: number;
   /** What clients are told that it refuses, in front of how long to wait. Default: `Rate limit exceeded.` */
   readonly message?: string;
+  /**
+   * What a token stands for, which RateLimit-Policy tells where it is not a request. It changes no arithmetic: that the cost
+   * counts bytes says the limit's `cost` or `settle`. Default: `'requests'`.
+   */
+  readonly unit?: QuotaUnit;
 };
 
 /** The option names that describe a bucket, for callers that check for misspelt ones. */
@@ -69,6 +77,17 @@ export const BUCKET_SHAPE_KEYS: readonly string[] = [
   'refillSeconds',
   'refillEverySeconds',
   'algorithm',
+];
+
+/** The option names of {@link PolicyDefinition}. */
+export const POLICY_KEYS: readonly string[] = [
+  ...BUCKET_SHAPE_KEYS,
+  'name',
+  'place',
+  'onStorageFailure',
+  'maxDebt',
+  'message',
+  'unit',
 ];
 
 /** The name of a limit that was given none. */

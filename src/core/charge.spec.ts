@@ -65,6 +65,6 @@ describe('sumByBucket', () => {
     const impostor = new Policy({ name: 'hourly', capacity: 11, perSeconds: 60 });
     const clash = () => sumByBucket([charge(1), charge(2, 'user:1', impostor)]);
     expect(clash).toThrow(InvalidChargeError);
-    expect(clash).toThrow(/share the bucket "hourly" but differ .* another id/);
+    expect(clash).toThrow(/share the bucket "hourly" but differ .* another name or place/);
   });
 });

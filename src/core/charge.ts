@@ -64,7 +64,7 @@ export function sumByBucket(charges: readonly Charge[]): readonly Charge[] {
     const first = summed[twin]!;
     if (!first.policy.agreesWith(charge.policy)) {
       throw new InvalidChargeError(
-        `Two policies share the bucket "${charge.policy.id}" but differ in capacity, refill or algorithm; give one of them another id.`,
+        `Two policies share the bucket "${charge.policy.id}" but differ in capacity, refill or algorithm; give one of them another name or place.`,
       );
     }
     summed[twin] = { policy: first.policy, subject: first.subject, cost: first.cost + charge.cost };

@@ -6,8 +6,14 @@ import type { Policy } from './policy.js';
 export class DeclaredPolicies {
   private readonly byName = new Map<string, Policy>();
 
-  /** @throws RateLimitConfigurationError for two of one name */
-  constructor(policies: Iterable<Policy>) {
+  /**
+   * @param groups of them, which code may name as one
+   * @throws RateLimitConfigurationError for two of one name
+   */
+  constructor(
+    policies: Iterable<Policy>,
+    private readonly groups: ReadonlyMap<string, readonly Policy[]> = new Map(),
+  ) {
     for (const policy of policies) {
       if (this.byName.has(policy.name)) {
         misconfigured(
@@ -18,10 +24,31 @@ export class DeclaredPolicies {
       }
       this.byName.set(policy.name, policy);
     }
+    for (const [name, members] of groups) this.checkGroup(name, members);
   }
 
   get all(): Iterable<Policy> {
     return this.byName.values();
+  }
+
+  /** The policies of a group that a request names; undefined: it names none. */
+  groupOf(policy: Policy | string): readonly Policy[] | undefined {
+    return typeof policy === 'string' ? this.groups.get(policy) : undefined;
+  }
+
+  private checkGroup(name: string, members: readonly Policy[]): void {
+    if (this.byName.has(name)) {
+      misconfigured('new RateLimiter', `a group and a policy are named ${describeValue(name)}`, 'rename one of them');
+    }
+    const stranger = members.find((policy) => this.byName.get(policy.name) !== policy);
+    if (members.length > 0 && stranger === undefined) return;
+    misconfigured(
+      'new RateLimiter',
+      stranger === undefined
+        ? `the group ${describeValue(name)} is empty`
+        : `policy ${describeValue(stranger.name)} of the group ${describeValue(name)} is not among the policies`,
+      'make groups of the policies that are handed over beside them',
+    );
   }
 
   /** The policy that a request names or hands over. @throws InvalidChargeError */

@@ -63,6 +63,9 @@ export function misconfigured(where: string, problem: string, remedy: string): n
   throw new RateLimitConfigurationError(`${where}: ${problem}. Remedy: ${remedy}.`);
 }
 
+/** What {@link misconfigured} does at a place that is known already. */
+export type Fail = (problem: string, remedy: string) => never;
+
 /** Names as a message lists them: in quotes; `none` where there are none. */
 export function listNames(names: Iterable<string>): string {
   return [...names].map((name) => `"${name}"`).join(', ') || 'none';

@@ -29,6 +29,12 @@ export class Pace {
   /** @param isStepped whether tokens arrive in steps: what was counted then stands at the beginning of one. */
   constructor(private readonly isStepped: boolean) {}
 
+  /** What went before counts no longer: the bucket was made full. */
+  forget(): void {
+    this.arrival = 0;
+    this.remainder = 0;
+  }
+
   /** @param sentMicros and receivedMicros by the clock of this process; the storage said `nowMicros` in between. */
   learn(sentMicros: number, receivedMicros: number, nowMicros: number): void {
     const least = nowMicros - receivedMicros;

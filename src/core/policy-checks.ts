@@ -2,9 +2,10 @@ import {
   type BucketShape,
   DEFAULT_POLICY_NAME,
   type PolicyDefinition,
+  type QuotaUnit,
   type StorageFailureMode,
 } from './bucket-shape.js';
-import { describeValue, misconfigured } from './errors.js';
+import { describeValue, type Fail, misconfigured } from './errors.js';
 
 /** The most units an empty bucket may owe: with a cost on top, doubles (here and in Lua) hold it exactly. */
 export const MAX_CAPACITY_UNITS = 2 ** 51;
@@ -16,11 +17,12 @@ const NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 /** Half of a pair in UTF-16. UTF-8 cannot spell it, so a storage could take two such places for one. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-export type Fail = (problem: string, remedy: string) => never;
-
 export function failAt(definition: PolicyDefinition, where: string): Fail {
-  const name = describeValue(definition.name ?? DEFAULT_POLICY_NAME);
-  return (problem, remedy) => misconfigured(`Policy ${name} (${where})`, problem, remedy);
+  return (problem, remedy) => {
+    // Untyped code may pass anything.
+    const name = (definition as PolicyDefinition | undefined | null)?.name ?? DEFAULT_POLICY_NAME;
+    return misconfigured(`Policy ${describeValue(name)} (${where})`, problem, remedy);
+  };
 }
 
 export function checkedName(name: string, fail: Fail): string {
@@ -128,6 +130,18 @@ export function checkedMessage(message: unknown, fail: Fail): string | undefined
     `message is ${describeValue(message)}; expected a text`,
     'write what a refused client is told, or leave it out',
   );
+}
+
+const UNITS: readonly unknown[] = ['requests', 'content-bytes'] satisfies QuotaUnit[];
+
+function isUnit(value: unknown): value is QuotaUnit {
+  return UNITS.includes(value);
+}
+
+export function checkedUnit(unit: unknown, fail: Fail): QuotaUnit {
+  if (unit === undefined) return 'requests';
+  if (isUnit(unit)) return unit;
+  return fail(`unit is ${describeValue(unit)}`, 'use one of "requests", "content-bytes"');
 }
 
 /** All that a bucket may owe must be countable. */

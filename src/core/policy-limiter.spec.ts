@@ -384,6 +384,225 @@ describe('schedule', () => {
     await time.passAll();
     expect(run).not.toHaveBeenCalled();
   });
+
+  it('knows one option more than wait, and no other', async () => {
+    const { limiter } = setUp(ONE_A_SECOND);
+    const run = jest.fn();
+    await expect(limiter.schedule(run, { subjet: ALL } as object)).rejects.toThrow(
+      'Scheduling for policy "carrier": unknown option "subjet". Remedy: the options are subject, cost, signal, maxWaitMs.',
+    );
+    await expect(limiter.schedule(run, null as never)).rejects.toThrow('the options are null');
+    expect(run).not.toHaveBeenCalled();
+  });
+});
+
+describe('a bucket that is made full while others wait for it', () => {
+  it('lets them go as far as its tokens allow, and the rest as they arrive', async () => {
+    const { time, storage, limiter, log, ask } = setUp(TWO);
+    for (const name of 'abcdef') ask(name);
+    await time.pass(500_000);
+    await limiter.reset(ALL);
+    await quiet();
+    expect(log).toEqual(['a@0', 'b@0', 'c@500', 'd@500']);
+    // Four are asked for again, and nobody who asks later comes before them.
+    expect(storage.asked.consume).toBe(10);
+    expect((await limiter.consume(ALL)).allowed).toBe(false);
+    ask('g');
+    await time.passAll();
+    expect(log.slice(4)).toEqual(['e@1500', 'f@2500', 'g@3500']);
+  });
+
+  it('lets nobody go twice, and nothing be left over: what is let go is charged', async () => {
+    const { time, limiter, log, ask } = setUp(TWO);
+    for (const name of 'abc') ask(name);
+    await time.pass(100_000);
+    await limiter.reset(ALL);
+    await time.passAll();
+    expect(log).toEqual(['a@0', 'b@0', 'c@100']);
+    expect((await limiter.peek(ALL)).remaining).toBe(1);
+    await time.pass(1_000_000);
+    expect((await limiter.peek(ALL)).remaining).toBe(2);
+  });
+
+  it('is of one subject', async () => {
+    const { time, limiter, log, ask } = setUp(ONE_A_SECOND);
+    for (const name of ['a1', 'b1', 'a2', 'b2']) ask(name, { for: name[0]! });
+    await time.pass(300_000);
+    await limiter.reset('a');
+    await time.passAll();
+    expect(log).toEqual(['a1@0', 'b1@0', 'a2@300', 'b2@1000']);
+  });
+
+  it('keeps the order in which they came, whatever they cost and whichever limiter they asked', async () => {
+    const { time, limiter, limiterOf, log, ask } = setUp({ capacity: 3, refillTokens: 1, refillSeconds: 1 });
+    const elsewhere = limiterOf();
+    ask('a', { cost: 3 });
+    ask('b', { cost: 2, by: elsewhere });
+    ask('c');
+    ask('d', { by: elsewhere });
+    ask('e', { cost: 2 });
+    await time.pass(100_000);
+    await limiter.reset(ALL);
+    await time.passAll();
+    expect(log).toEqual(['a@0', 'b@100', 'c@100', 'd@1100', 'e@3100']);
+  });
+
+  it('counts for those whose question has no answer yet', async () => {
+    const { time, limiter, log, ask } = setUp(ONE_A_SECOND, 20);
+    for (const name of 'abc') ask(name);
+    await limiter.reset(ALL);
+    await time.passAll();
+    // As they were charged before it, they are asked for again: each answer takes 20 ms.
+    expect(log).toEqual(['a@40', 'b@1040', 'c@2040']);
+    expect((await limiter.peek(ALL)).remaining).toBe(0);
+  });
+
+  it('counts for those who ask while it is being made full', async () => {
+    const { time, storage, limiter, log, ask } = setUp(ONE_A_SECOND);
+    for (const name of 'abc') ask(name);
+    await time.pass(100_000);
+    jest.spyOn(storage, 'reset').mockImplementationOnce(
+      (buckets) =>
+        new Promise<void>((resolve) => {
+          time.after(
+            10,
+            () => {
+              WatchedStorage.prototype.reset.call(storage, buckets);
+              resolve();
+            },
+            false,
+          );
+        }) as never,
+    );
+    void limiter.reset(ALL);
+    await time.pass(5000);
+    ask('d');
+    await time.passAll();
+    expect(log).toEqual(['a@0', 'b@110', 'c@1110', 'd@2110']);
+  });
+
+  it('gives the place of one who leaves afterwards to those behind him', async () => {
+    const { time, limiter, log, ask, askAndMayLeave } = setUp(ONE_A_SECOND);
+    ask('a');
+    ask('b');
+    const leave = askAndMayLeave('c');
+    ask('d');
+    await time.pass(400_000);
+    await limiter.reset(ALL);
+    await time.pass(100_000);
+    leave();
+    ask('e');
+    await time.passAll();
+    expect(log).toEqual(['a@0', 'b@400', 'c!left', 'd@1400', 'e@2400']);
+  });
+
+  it('gives back what was asked for again for one who has left meanwhile', async () => {
+    const { time, storage, limiter, log, ask, askAndMayLeave } = setUp(ONE_A_SECOND, 20);
+    ask('a');
+    ask('b');
+    const leave = askAndMayLeave('c');
+    await time.pass(200_000);
+    await limiter.reset(ALL);
+    await time.pass(10_000);
+    leave();
+    await time.pass(100_000);
+    expect([storage.asked.cancel, time.isIdle]).toEqual([1, true]);
+    ask('d');
+    await time.passAll();
+    expect(log).toEqual(['a@20', 'c!left', 'b@220', 'd@1220']);
+  });
+
+  it('has forgotten the places that were kept for nobody', async () => {
+    const { time, limiter, limiterOf, log, ask, askAndMayLeave } = setUp(ONE_A_SECOND);
+    ask('a');
+    const leave = askAndMayLeave('b');
+    ask('c', { by: limiterOf() });
+    await time.pass(300_000);
+    leave();
+    await quiet();
+    await limiter.reset(ALL);
+    ask('d');
+    await time.passAll();
+    expect(log).toEqual(['a@0', 'b!left', 'c@300', 'd@1300']);
+  });
+
+  it('lets a process that stood still go on at the pace of the full bucket', async () => {
+    const { time, limiter, log, ask } = setUp(TWO);
+    for (const name of 'abcdefgh') ask(name);
+    await time.pass(100_000);
+    await time.stall(4_900_000);
+    expect(log).toEqual(['a@0', 'b@0', 'c@5000', 'd@5000']);
+    await limiter.reset(ALL);
+    await time.passAll();
+    expect(log.slice(4)).toEqual(['e@5000', 'f@5000', 'g@6000', 'h@7000']);
+  });
+
+  it('lets go by steps where tokens arrive in steps', async () => {
+    const { time, limiter, log, ask } = setUp({ capacity: 2, perSeconds: 10, algorithm: 'fixed-window' });
+    for (const name of 'abcdefg') ask(name);
+    await time.pass(3_000_000);
+    await limiter.reset(ALL);
+    await time.passAll();
+    expect(log).toEqual(['a@0', 'b@0', 'c@3000', 'd@3000', 'e@10000', 'f@10000', 'g@20000']);
+  });
+
+  it('can be made full again before that is known', async () => {
+    const { time, limiter, log, ask } = setUp(ONE_A_SECOND, 20);
+    for (const name of 'abcd') ask(name);
+    await time.pass(500_000);
+    await limiter.reset(ALL);
+    await time.pass(10_000);
+    await limiter.reset(ALL);
+    await time.passAll();
+    expect(log).toEqual(['a@20', 'b@530', 'c@1530', 'd@2530']);
+  });
+
+  it('keeps what is reserved for a time that the storage cannot be asked for again, and its pace', async () => {
+    const { time, storage, limiter, log, ask } = setUp(ONE_A_SECOND);
+    for (const name of 'abc') ask(name);
+    await time.pass(500_000);
+    jest.spyOn(storage, 'consume').mockRejectedValueOnce(new StorageFailureError('away'));
+    await limiter.reset(ALL);
+    await time.passAll();
+    // What c asked for again is b's, who came before him; what was reserved for b at 1000 would be too early after that.
+    expect(log).toEqual(['a@0', 'b@500', 'c@1500']);
+  });
+
+  it('changes nothing if the storage cannot do it', async () => {
+    const { time, storage, limiter, log, ask } = setUp(ONE_A_SECOND);
+    for (const name of 'abc') ask(name);
+    await time.pass(500_000);
+    jest.spyOn(storage, 'reset').mockReturnValueOnce(Promise.reject(new StorageFailureError('away')) as never);
+    await expect(limiter.reset(ALL)).rejects.toThrow('away');
+    await time.passAll();
+    expect([log, storage.asked.consume]).toEqual([['a@0', 'b@1000', 'c@2000'], 3]);
+  });
+
+  it('is asked by a subject', () => {
+    expect(() => setUp(TWO).limiter.reset('')).toThrow(InvalidChargeError);
+  });
+});
+
+describe('a group', () => {
+  const policies = [
+    new Policy({ name: 'second', capacity: 2, perSeconds: 1 }),
+    new Policy({ name: 'minute', capacity: 3, perSeconds: 60 }),
+  ];
+
+  it('is asked as one', async () => {
+    const time = new VirtualTime(START_MICROS);
+    const limiter = new PolicyLimiter(new RateLimiter(new MemoryStorage({ clock: time })), policies, time);
+    expect((await limiter.consume(ALL, 2)).allowed).toBe(true);
+    await time.pass(1_000_000);
+    expect((await limiter.consume(ALL, 2)).allowed).toBe(false);
+    expect((await limiter.peek(ALL)).policies.map(({ remaining }) => remaining)).toEqual([2, 1]);
+    limiter.close();
+  });
+
+  it('has at least one policy', () => {
+    const make = () => new PolicyLimiter(new RateLimiter(new MemoryStorage()), []);
+    expect(make).toThrow('new PolicyLimiter: it was given no policy. Remedy: pass at least one.');
+  });
 });
 
 describe('what can never be waited for', () => {
@@ -416,14 +635,14 @@ describe('what can never be waited for', () => {
       { capacity: 3, refillTokens: 5, refillSeconds: 1, refillEverySeconds: 1 },
       {},
       RateLimitConfigurationError,
-      '5 tokens arrive at once where it holds 3',
+      'of policy "carrier" 5 tokens arrive at once, and it holds 3',
     ],
     [
       'a sliding window',
       { capacity: 3, perSeconds: 1, algorithm: 'sliding-window-log' },
       {},
       RateLimitConfigurationError,
-      'its algorithm is "sliding-window-log", in which no token has a time at which it arrives',
+      'the algorithm of policy "carrier" is "sliding-window-log", in which no token has a time at which it arrives',
     ],
     ['a negative wait', TWO, { maxWaitMs: -1 }, RateLimitConfigurationError, 'maxWaitMs is -1'],
     ['no number', TWO, { maxWaitMs: Number.NaN }, RateLimitConfigurationError, 'maxWaitMs is NaN'],

@@ -1,7 +1,7 @@
 import { type Algorithm, ALGORITHMS, DEFAULT_ALGORITHM } from './algorithm.js';
 import type { BucketShape, PolicyDefinition } from './bucket-shape.js';
-import { describeValue, listNames } from './errors.js';
-import { checkedInteger, checkedInterval, checkedRefill, type Fail, MAX_CAPACITY_UNITS } from './policy-checks.js';
+import { describeValue, type Fail, listNames } from './errors.js';
+import { checkedInteger, checkedInterval, checkedRefill, MAX_CAPACITY_UNITS } from './policy-checks.js';
 
 /** The numbers of a policy, in the words of Policy. */
 export interface PolicyNumbers {

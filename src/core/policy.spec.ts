@@ -153,6 +153,28 @@ describe('an invalid policy names the value, the place and the remedy', () => {
     expect(message).toContain(`Remedy: ${remedy}`);
   });
 
+  it.each([['bytes'], [''], [null], [1]])('unit %p', (unit) => {
+    const message = messageOf({ unit, capacity: 1, perSeconds: 1 }, 'policies');
+    expect(message).toContain(`unit is ${JSON.stringify(unit)}. Remedy: use one of "requests", "content-bytes"`);
+  });
+
+  it.each([
+    [{ capacity: 1, perSecond: 60 }, 'unknown option "perSecond"'],
+    [{ capacity: 1, refillTokens: 1, refilSeconds: 1 }, 'unknown option "refilSeconds"'],
+    [{ capacity: 1, perSeconds: 60, messages: 'no' }, 'unknown option "messages"'],
+  ])('a misspelt option: %j', (definition, problem) => {
+    expect(messageOf(definition, 'policies.a')).toBe(
+      `Policy "default" (policies.a): ${problem}. Remedy: the options are capacity, perSeconds, refillTokens, ` +
+        'refillSeconds, refillEverySeconds, algorithm, name, place, onStorageFailure, maxDebt, message, unit.',
+    );
+  });
+
+  it.each([undefined, null, '10/minute', 5, [10, 60]])('%j in the place of an object', (definition) => {
+    expect(messageOf(definition)).toMatch(
+      /^Policy "default" \(new Policy\): the options are .*\. Remedy: pass an object with any of capacity, perSeconds,/,
+    );
+  });
+
   it('numbers that doubles cannot count exactly', () => {
     const message = messageOf({ capacity: 2_251_799_814, refillTokens: 1, refillSeconds: 1 });
     expect(message).toMatch(/capacity 2251799814 with 1 tokens per 1 s .* is 2251799814000000; expected at most 2\^51/);

@@ -1,12 +1,20 @@
 import type { Algorithm } from './algorithm.js';
 import { encodePart } from './bucket-key.js';
-import { DEFAULT_POLICY_NAME, type PolicyDefinition, type StorageFailureMode } from './bucket-shape.js';
+import {
+  DEFAULT_POLICY_NAME,
+  POLICY_KEYS,
+  type PolicyDefinition,
+  type QuotaUnit,
+  type StorageFailureMode,
+} from './bucket-shape.js';
+import { checkOptionsOr } from './options.js';
 import {
   checkedFailureMode,
   checkedMaxDebt,
   checkedMessage,
   checkedName,
   checkedPlace,
+  checkedUnit,
   failAt,
 } from './policy-checks.js';
 import { policyNumbers } from './policy-numbers.js';
@@ -53,10 +61,13 @@ export class Policy {
   readonly onStorageFailure: StorageFailureMode | undefined;
   /** What clients are told that it refuses; undefined: the usual text. */
   readonly message: string | undefined;
+  /** What a token stands for. */
+  readonly unit: QuotaUnit;
 
   /** @param where the place to name in error messages, for example `@RateLimit on ReportsController.list`. */
   constructor(definition: PolicyDefinition, where = 'new Policy') {
     const fail = failAt(definition, where);
+    checkOptionsOr(definition, POLICY_KEYS, fail);
     this.name = checkedName(definition.name ?? DEFAULT_POLICY_NAME, fail);
     this.place = checkedPlace(definition.place ?? '', fail);
     this.id = this.place === '' ? this.name : `${this.place}/${this.name}`;
@@ -76,6 +87,7 @@ export class Policy {
     this.maxDebt = checkedMaxDebt(definition.maxDebt, this.capacityUnits, this.tokenUnits, fail);
     this.onStorageFailure = checkedFailureMode(definition.onStorageFailure, fail);
     this.message = checkedMessage(definition.message, fail);
+    this.unit = checkedUnit(definition.unit, fail);
   }
 
   /** Whether both describe the same bucket in the same way, so that charging through either is the same. */

@@ -3,14 +3,19 @@ import { DeclaredPolicies } from './declared-policies.js';
 import { Decision, type Receipt } from './decision.js';
 import { InvalidChargeError } from './errors.js';
 import { checkGrant, GRANTED_AT_MICROS } from './overrides/grant.js';
+import { checkOptions } from './options.js';
 import { type Overrides, overridesOf } from './overrides/overrides.js';
 import type { Policy } from './policy.js';
 import { PolicyCounters, type PolicyCounts } from './policy-counts.js';
 import { settlementOf } from './settlement.js';
 import type { MaybePromise, RateLimitStorage, StorageReply } from './storage.js';
 import { toDecision } from './to-decision.js';
+import { resetBuckets } from './waiting-rooms.js';
 
-/** A bucket as callers name it: the policy itself, or the name of one of the application's shared policies. */
+/**
+ * A bucket as callers name it: the policy itself, or the name of one of the application's shared policies. The name of a
+ * group stands for the buckets of all its policies.
+ */
 export interface BucketRequest {
   readonly policy: Policy | string;
   /** Who is limited, for example `user:42`; the built-in subjects are spelled as their documentation says. */
@@ -27,6 +32,8 @@ export interface ChargeRequest extends BucketRequest {
 export interface RateLimiterOptions {
   /** Whether limits can be changed and subjects blocked at run time, by `RateLimitOverrides`. Default: false. */
   readonly overrides?: boolean;
+  /** Policies that requests may name as one, by that name: a request about it is one about each of them. Default: none. */
+  readonly groups?: ReadonlyMap<string, readonly Policy[]>;
 }
 
 /** The receipts that were given back; of all limiters together, because two of them may ask one storage. */
@@ -44,15 +51,18 @@ export class RateLimiter {
 
   /**
    * @param policies the policies that requests may name instead of handing over.
-   * @throws RateLimitConfigurationError for two of one name, and for overrides with a storage that does not keep them
+   * @throws RateLimitConfigurationError for two of one name, groups included, for options that it does not know, and for overrides with a storage
+   *   that does not keep them
    */
   constructor(
     readonly storage: RateLimitStorage,
     policies: Iterable<Policy> = [],
-    { overrides = false }: RateLimiterOptions = {},
+    options: RateLimiterOptions = {},
   ) {
+    checkOptions(options, ['overrides', 'groups'], 'new RateLimiter');
+    const { overrides = false, groups } = options;
     this.overrides = overrides ? overridesOf(storage, 'new RateLimiter overrides') : undefined;
-    this.declared = new DeclaredPolicies(policies);
+    this.declared = new DeclaredPolicies(policies, groups);
     this.keepCountsOf(this.declared.all);
   }
 
@@ -119,21 +129,24 @@ export class RateLimiter {
     return Promise.all([back, owed]).then(() => true);
   }
 
-  /** Makes buckets full, as if nothing had been taken from them. */
+  /**
+   * Makes buckets full, as if nothing had been taken from them. Who waits for one in this process goes as soon as that
+   * allows; who waits in another keeps his time.
+   */
   reset(buckets: BucketRequest | readonly BucketRequest[]): MaybePromise<void> {
-    return this.storage.reset(this.toCharges(buckets));
+    return resetBuckets(this.storage, this.toCharges(buckets));
   }
 
   /**
    * Gives tokens to a bucket at once, until it is full and no further.
    * @param tokens integer from 1 to the capacity
-   * @throws InvalidChargeError for other numbers, and for sliding windows · StorageFailureError
+   * @throws InvalidChargeError for other numbers · StorageFailureError
    */
   grant(bucket: BucketRequest, tokens: number): MaybePromise<void> {
-    const charge = this.toCharge({ policy: bucket.policy, subject: bucket.subject, cost: tokens });
-    const granted = { ...charge, policy: this.overrides?.policyOf(charge) ?? charge.policy };
-    checkGrant(granted);
-    return this.storage.refund([granted], GRANTED_AT_MICROS);
+    const charges = this.toCharges({ policy: bucket.policy, subject: bucket.subject, cost: tokens });
+    const granted = charges.map((charge) => ({ ...charge, policy: this.overrides?.policyOf(charge) ?? charge.policy }));
+    granted.forEach(checkGrant);
+    return this.storage.refund(granted, GRANTED_AT_MICROS);
   }
 
   /** Counts what becomes of one who waits for tokens, which this limiter is not asked for. */
@@ -187,14 +200,22 @@ export class RateLimiter {
   }
 
   private toCharges(requests: ChargeRequest | readonly ChargeRequest[]): readonly Charge[] {
-    return isList(requests) ? this.toChargeList(requests) : [this.toCharge(requests)];
+    if (isList(requests)) return this.toChargeList(requests);
+    return this.declared.groupOf(requests.policy) === undefined
+      ? [this.toCharge(requests)]
+      : this.toChargeList([requests]);
   }
 
   private toChargeList(requests: readonly ChargeRequest[]): readonly Charge[] {
     if (requests.length === 0) {
       throw new InvalidChargeError('The list of charges is empty; name at least one policy and subject.');
     }
-    return sumByBucket(requests.map((request) => this.toCharge(request)));
+    return sumByBucket(requests.flatMap((request) => this.toChargesOfEach(request)));
+  }
+
+  private toChargesOfEach({ policy, subject, cost }: ChargeRequest): readonly Charge[] {
+    const members = this.declared.groupOf(policy) ?? [policy];
+    return members.map((member) => this.toCharge({ policy: member, subject, cost }));
   }
 
   private toCharge({ policy, subject, cost = 1 }: ChargeRequest): Charge {

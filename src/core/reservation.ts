@@ -1,6 +1,6 @@
 import { arrivalMicros, arrivalRemainder, debtUnits, tickMicros } from './algorithms/token-bucket.js';
 import type { Charge } from './charge.js';
-import { describeValue, InvalidChargeError, misconfigured } from './errors.js';
+import { describeValue, InvalidChargeError, listNames, misconfigured } from './errors.js';
 import type { Policy } from './policy.js';
 import { MAX_CAPACITY_UNITS } from './policy-checks.js';
 import type { StorageReply } from './storage.js';
@@ -10,6 +10,9 @@ const LENGTHS_REMEMBERED = 100;
 
 /** Tokens that were charged before they arrive. */
 export interface Reservation {
+  /** What was asked for, without the wait. */
+  readonly asked: Charge;
+  /** What was charged for it, which in an outage is another. */
   readonly charge: Charge;
   /** What the storage said when it was charged. */
   readonly reply: StorageReply;
@@ -84,22 +87,37 @@ export function debtLeft(policy: Policy, { nowMicros, debtUnits: [debt] }: Stora
   return debtUnits(policy, arrival, arrivalRemainder(policy, debt), tickMicros(policy, laterMicros));
 }
 
+/**
+ * The policy that is waited for. Tokens of several arrive at several times. Whoever waits for the last of them leaves the
+ * others reserved for a time that has passed, and all for whom it is the same go at once, which the others do not allow.
+ * @throws RateLimitConfigurationError for more than one
+ */
+export function lonePolicy(policies: readonly Policy[], where: string): Policy {
+  if (policies.length === 1) return policies[0]!;
+  return misconfigured(
+    where,
+    `${listNames(policies.map(({ name }) => name))} are several policies, whose tokens cannot be reserved for one time`,
+    'wait for one policy that keeps within all of them: of a capacity and a rate for which capacity + rate × period is at most each limit',
+  );
+}
+
 const SLIDING: readonly string[] = ['sliding-window-log', 'sliding-window-counter'];
 
 /** @throws RateLimitConfigurationError for a policy whose tokens cannot be waited for. */
-export function checkReservable(policy: Policy, where = `Waiting for policy ${describeValue(policy.name)}`): void {
+export function checkReservable(policy: Policy, where = 'PolicyLimiter.wait'): void {
   const { algorithm, capacity } = policy;
+  const name = describeValue(policy.name);
   if (SLIDING.includes(algorithm)) {
     misconfigured(
       where,
-      `its algorithm is ${describeValue(algorithm)}, in which no token has a time at which it arrives`,
+      `the algorithm of policy ${name} is ${describeValue(algorithm)}, in which no token has a time at which it arrives`,
       'use "token-bucket", "leaky-bucket" or "fixed-window" for what is waited for',
     );
   }
   if (mostReservable(policy) < 1) {
     misconfigured(
       where,
-      `${stepTokens(policy)} tokens arrive at once where it holds ${capacity}`,
+      `of policy ${name} ${stepTokens(policy)} tokens arrive at once, and it holds ${capacity}`,
       'make its steps shorter, or leave refillEverySeconds out',
     );
   }

@@ -12,17 +12,16 @@ export interface WaitOptions {
   readonly maxWaitMs?: number | undefined;
 }
 
+/** The names of {@link WaitOptions}. */
 export const WAIT_OPTIONS: readonly string[] = ['cost', 'signal', 'maxWaitMs'];
 
 /** The longest wait in integer microseconds. @throws RateLimitConfigurationError for options that cannot be meant. */
 export function checkedMaxWaitMicros(options: WaitOptions, policy: Policy, where: string): number {
-  const { signal, maxWaitMs = Infinity } = options;
+  const { signal } = options;
   if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function') {
     misconfigured(where, `signal is ${describeValue(signal)}`, 'pass an AbortSignal, or leave it out');
   }
-  if (typeof maxWaitMs !== 'number' || !(maxWaitMs >= 0)) {
-    misconfigured(where, `maxWaitMs is ${describeValue(maxWaitMs)}`, 'write a number of milliseconds, 0 or more');
-  }
+  const maxWaitMs = checkedMaxWaitMs(options.maxWaitMs, where);
   const longest = longestWaitMicros(policy);
   if (maxWaitMs === Infinity) return longest;
   const maxWaitMicros = Math.floor(maxWaitMs * 1000);
@@ -34,4 +33,11 @@ export function checkedMaxWaitMicros(options: WaitOptions, policy: Policy, where
     );
   }
   return maxWaitMicros;
+}
+
+/** The longest wait in milliseconds as far as no policy has to be known for it; `Infinity` where none is said. */
+export function checkedMaxWaitMs(maxWaitMs: unknown, where: string): number {
+  if (maxWaitMs === undefined) return Infinity;
+  if (typeof maxWaitMs === 'number' && maxWaitMs >= 0) return maxWaitMs;
+  return misconfigured(where, `maxWaitMs is ${describeValue(maxWaitMs)}`, 'write a number of milliseconds, 0 or more');
 }

@@ -1,5 +1,6 @@
 import type { Pace } from './pace.js';
 import { plainOf, type Reservation } from './reservation.js';
+import { ReservationList } from './reservation-list.js';
 import type { MaybePromise } from './storage.js';
 import { Alarm, type Timers } from './timers.js';
 import { type Waiter, WaitingGroups } from './waiting-groups.js';
@@ -24,9 +25,11 @@ export interface LineSurroundings {
 export class WaitingLine {
   private asking = 0;
   private returning = 0;
-  /** In the order of their times. */
-  private readonly reservations: Reservation[] = [];
+  private timesForgotten = 0;
+  /** What is being asked for again. Nobody goes on it before that has been answered. */
+  private readonly renewing = new Set<Reservation>();
   private readonly groups = new WaitingGroups();
+  private readonly reservations = new ReservationList(this.groups);
   private readonly kept = new WeakSet<Reservation>();
   private readonly alarm: Alarm;
 
@@ -39,7 +42,7 @@ export class WaitingLine {
     const { waiters, reserved } = this.groups.of(cost);
     // Who asked before him, and has no answer yet, comes before him.
     if (this.asking > 0 || reserved <= waiters.size) return undefined;
-    return this.reservations.filter(({ charge }) => charge.cost === cost)[waiters.size];
+    return this.reservations.ofCost(cost)[waiters.size];
   }
 
   /** To be called when a reservation is asked for, and {@link answered} once it is known what became of that. */
@@ -55,18 +58,52 @@ export class WaitingLine {
   /** @param reservation his own; left out for one who takes what is to spare. */
   join(waiter: Waiter, reservation?: Reservation): void {
     this.groups.of(waiter.cost).waiters.add(waiter);
-    if (reservation !== undefined) this.insert(reservation);
+    if (reservation !== undefined) this.reservations.insert(reservation);
     this.settle();
   }
 
   /** Takes what was reserved for somebody who has gone meanwhile. */
   take(reservation: Reservation): void {
-    this.insert(reservation);
+    this.reservations.insert(reservation);
     this.settle();
   }
 
   leave(waiter: Waiter): void {
     this.groups.of(waiter.cost).waiters.delete(waiter);
+    this.settle();
+  }
+
+  /** How often the bucket was made full. What was asked for before that may have been forgotten with the rest. */
+  get resets(): number {
+    return this.timesForgotten;
+  }
+
+  /**
+   * To be called when the bucket was made full and has forgotten what was reserved. Answers what is waited for, in its
+   * order, to be asked for again and told of by {@link renewed}.
+   */
+  forget(): readonly Reservation[] {
+    this.timesForgotten++;
+    this.surroundings.pace.forget();
+    this.reservations.forgetAll();
+    this.reservations.list.forEach((reservation) => this.renewing.add(reservation));
+    this.settle();
+    return this.reservations.list;
+  }
+
+  /** The same for one that was asked for before that, and has not joined yet. */
+  forgetOne(reservation: Reservation): void {
+    this.reservations.forget(reservation);
+    this.renewing.add(reservation);
+  }
+
+  /** @param reservation what comes in the place of the forgotten one; left out: nothing, and that keeps its time. */
+  renewed(forgotten: Reservation, reservation?: Reservation): void {
+    this.renewing.delete(forgotten);
+    if (reservation !== undefined && this.reservations.has(forgotten)) {
+      this.reservations.remove(forgotten);
+      this.reservations.insert(reservation);
+    }
     this.settle();
   }
 
@@ -80,17 +117,20 @@ export class WaitingLine {
   private settle(): void {
     let nextAtMicros = this.serve();
     while (nextAtMicros === SERVED) nextAtMicros = this.serve();
+    // While somebody is asked for again, nobody else can be told from those who have left.
+    if (this.asking === 0) this.reservations.dropForgotten();
     this.giveBackLast();
     this.groups.forgetEmpty();
-    if (this.reservations.length > 0) this.alarm.set(nextAtMicros, this.groups.isAnybodyWaiting);
+    if (this.reservations.size > 0 && nextAtMicros < Infinity)
+      this.alarm.set(nextAtMicros, this.groups.isAnybodyWaiting);
     else this.alarm.clear();
-    if (this.reservations.length + this.asking + this.returning === 0) this.surroundings.onEmpty();
+    if (this.reservations.size + this.asking + this.returning === 0) this.surroundings.onEmpty();
   }
 
-  /** Serves the first reservation if its time has come. Answers when that will be, or SERVED. */
+  /** Serves the first reservation if its time has come. Answers when that will be, or SERVED; `Infinity`: nobody knows. */
   private serve(): number {
-    const first = this.reservations[0];
-    if (first === undefined) return Infinity;
+    const { first } = this.reservations;
+    if (first === undefined || this.renewing.has(first)) return Infinity;
     const { pace, timers } = this.surroundings;
     const { policy, cost } = first.charge;
     const now = timers.nowMicros();
@@ -98,7 +138,7 @@ export class WaitingLine {
     const [waiter] = this.groups.of(cost).waiters;
     const heldMicros = waiter === undefined ? 0 : pace.holdMicros(plainOf(policy), cost, now);
     if (heldMicros > 0) return now + heldMicros;
-    this.remove(0);
+    this.reservations.remove(first);
     // What nobody has come for by its time is lost.
     if (waiter === undefined) return SERVED;
     pace.count(plainOf(policy), cost, first.dueMicros, now);
@@ -108,10 +148,9 @@ export class WaitingLine {
   }
 
   private giveBackLast(): void {
-    for (let last = this.reservations.at(-1); last !== undefined; last = this.reservations.at(-1)) {
-      const { waiters, reserved } = this.groups.of(last.charge.cost);
-      if (reserved <= waiters.size || this.kept.has(last)) return;
-      this.remove(this.reservations.length - 1);
+    for (let { last } = this.reservations; last !== undefined; { last } = this.reservations) {
+      if (!this.reservations.isSurplus(last) || this.kept.has(last) || this.reservations.isForgotten(last)) return;
+      this.reservations.remove(last);
       this.giveBack(last);
     }
   }
@@ -121,26 +160,16 @@ export class WaitingLine {
     if (isGivenBack === false) this.keep(reservation);
     if (!(isGivenBack instanceof Promise)) return;
     this.returning++;
+    const { resets } = this;
     void isGivenBack.then((is) => {
       this.returning--;
-      if (!is) this.keep(reservation);
+      if (!is && this.resets === resets) this.keep(reservation);
       this.settle();
     });
   }
 
   private keep(reservation: Reservation): void {
     this.kept.add(reservation);
-    this.insert(reservation);
-  }
-
-  private insert(reservation: Reservation): void {
-    const before = this.reservations.findLastIndex(({ dueMicros }) => dueMicros <= reservation.dueMicros);
-    this.reservations.splice(before + 1, 0, reservation);
-    this.groups.of(reservation.charge.cost).reserved++;
-  }
-
-  private remove(at: number): void {
-    const [reservation] = this.reservations.splice(at, 1);
-    this.groups.of(reservation!.charge.cost).reserved--;
+    this.reservations.insert(reservation);
   }
 }

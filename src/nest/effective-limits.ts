@@ -1,5 +1,6 @@
 import { describeValue, listNames, misconfigured } from '../core/errors.js';
-import type { PlannedLimit } from './planned-limit.js';
+import { mayGive, rejectReservedName } from './bucket-claims.js';
+import { isByFunction, type PlannedLimit } from './planned-limit.js';
 import type { SkipDeclaration } from './rate-limit.declaration.js';
 
 /** The limits of one route while its places are read from far to near. Names differ by more than their case. */
@@ -54,6 +55,20 @@ export function rejectRepeatedNames(limits: readonly PlannedLimit[], where: stri
         );
       }
       seen.set(name.toLowerCase(), name);
+    }
+  }
+  rejectReservedNames(limits, where);
+}
+
+/** Names that a request may bring, so that it is no request at which this is found out. */
+function rejectReservedNames(limits: readonly PlannedLimit[], where: string): void {
+  for (const limit of limits.filter(isByFunction)) {
+    const lowered = { name: limit.name.toLowerCase() };
+    for (const other of limits) {
+      if (other === limit) continue;
+      const clash = [...namesOf(other)].find((name) => mayGive(lowered, name.toLowerCase()));
+      if (clash === undefined) continue;
+      rejectReservedName(limit.name, clash, where, where === other.where ? limit.where : other.where);
     }
   }
 }

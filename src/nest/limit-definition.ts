@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { Algorithm } from '../core/algorithm.js';
-import { BUCKET_SHAPE_KEYS, type BucketShape, type StorageFailureMode } from '../core/bucket-shape.js';
+import { BUCKET_SHAPE_KEYS, type BucketShape, type QuotaUnit, type StorageFailureMode } from '../core/bucket-shape.js';
 import type { MaybePromise } from '../core/storage.js';
 import type { Subject } from './subjects/subject.js';
 
@@ -59,6 +59,8 @@ export interface LimitOptions extends SettleRules {
   readonly maxWaitMs?: number;
   /** What a client is told that this limit refuses, in front of how long to wait. Default: `Rate limit exceeded.` */
   readonly message?: string;
+  /** What a token stands for, which RateLimit-Policy tells clients where it is not a request. Default: `'requests'`. */
+  readonly unit?: QuotaUnit;
   /** Shares one bucket between all limits of this id, wherever they are declared. They must agree in name, numbers and what they do. */
   readonly id?: string;
   /** Tokens arrive in whole steps every so many seconds instead of evenly. Integer ≥ 1. */
@@ -133,6 +135,7 @@ export const LIMIT_OPTION_KEYS: readonly string[] = [
   'onExceeded',
   'maxWaitMs',
   'message',
+  'unit',
   'id',
   'algorithm',
   'refillEverySeconds',

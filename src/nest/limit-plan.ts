@@ -1,8 +1,8 @@
 import { DEFAULT_POLICY_NAME } from '../core/bucket-shape.js';
 import { describeValue, misconfigured } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';
+import { checkedCost } from './cost-check.js';
 import {
-  type CostFunction,
   copyOptions,
   LIMIT_KEYS,
   type LimitDefinition,
@@ -11,14 +11,7 @@ import {
   type SkipFunction,
   type TiersShape,
 } from './limit-definition.js';
-import {
-  choiceByFunction,
-  choiceByTier,
-  type CommonDefinition,
-  policiesByTier,
-  policiesOf,
-  type PolicyChoice,
-} from './limit-policies.js';
+import { choiceByFunction, choiceByTier, type CommonDefinition, policiesByTier, policiesOf } from './limit-policies.js';
 import { checkedWait, checkQueue } from './queue-checks.js';
 import { checkedFunction, checkedSettleRules, either } from './request-functions.js';
 import { type PlannedLimit, plannedLimit } from './planned-limit.js';
@@ -45,13 +38,13 @@ export function planLimit(
     ...numbers
   } = copyOptions<object>(definition, LIMIT_KEYS) as Untyped;
   const common = { ...commonOf(numbers), name: name ?? DEFAULT_POLICY_NAME, place } as CommonDefinition;
-  const { policies, choose } = policiesWritten(numbers, common, where);
+  const written = policiesWritten(numbers, common, where);
   const limit = plannedLimit({
     name: common.name,
-    policies,
-    choose,
+    place,
+    ...written,
     subject: by === undefined ? defaultSubject : toSubjectResolver(by as SubjectResolver, `${where} by`),
-    cost: cost === undefined ? 1 : checkedCost(cost, policies, where),
+    cost: cost === undefined ? 1 : checkedCost(cost as LimitDefinition['cost'], written.priced, where),
     skipIf: either(skipAll, checkedFunction(skipIf as SkipFunction | undefined, 'skipIf', where)),
     settles: checkedSettleRules({ refundIf, settle }, where),
     maxWaitMs: checkedWait(onExceeded, maxWaitMs, where),
@@ -66,10 +59,7 @@ export function planLimit(
 
 type Untyped = Readonly<Record<string, unknown>>;
 
-interface PoliciesWritten {
-  readonly policies: readonly Policy[];
-  readonly choose: PolicyChoice | undefined;
-}
+type PoliciesWritten = Pick<PlannedLimit, 'policies' | 'choose' | 'priced' | 'groups'>;
 
 function policiesWritten(numbers: Untyped, common: CommonDefinition, where: string): PoliciesWritten {
   const { limits, tiers, tier } = numbers;
@@ -78,8 +68,14 @@ function policiesWritten(numbers: Untyped, common: CommonDefinition, where: stri
   if (typeof limits === 'function') {
     rejectSlidingFunction(common, where);
     // What a request cannot change is checked now, with numbers that are always good.
-    policiesOf({ capacity: 1, perSeconds: 1 }, { ...common, refillEverySeconds: undefined }, where);
-    return { policies: [], choose: choiceByFunction(limits as () => Limits, common, where) };
+    const samples = policiesOf({ capacity: 1, perSeconds: 1 }, common, where);
+    return {
+      policies: [],
+      choose: choiceByFunction(limits as () => Limits, common, where),
+      // Only a leaky bucket holds the same whatever a request says.
+      priced: samples.filter(({ algorithm }) => algorithm === 'leaky-bucket'),
+      groups: new Map(),
+    };
   }
   const written = limits === undefined ? bucketOf(numbers) : (limits as Limits);
   if (limits !== undefined && typeof limits !== 'string' && !Array.isArray(limits)) {
@@ -89,7 +85,8 @@ function policiesWritten(numbers: Untyped, common: CommonDefinition, where: stri
       `write a limit string such as '10/second; 1000/hour', a list, or a function of the execution context`,
     );
   }
-  return { policies: policiesOf(written, common, where), choose: undefined };
+  const policies = policiesOf(written, common, where);
+  return { policies, choose: undefined, priced: policies, groups: groupsOf([[common.name, policies]]) };
 }
 
 function byTier(tiers: TiersShape['tiers'], tier: unknown, common: CommonDefinition, where: string): PoliciesWritten {
@@ -101,10 +98,17 @@ function byTier(tiers: TiersShape['tiers'], tier: unknown, common: CommonDefinit
       'write a function that finds the tier of a request: tier: (context) => …',
     );
   }
+  const policies = [...table.values()].flat();
   return {
-    policies: [...table.values()].flat(),
+    policies,
+    priced: policies,
+    groups: groupsOf([...table].map(([name, ofTier]) => [`${common.name}.${name}`, ofTier])),
     choose: choiceByTier(table, tier as TiersShape['tier'], where),
   };
+}
+
+function groupsOf(named: readonly (readonly [name: string, policies: readonly Policy[]])[]): PlannedLimit['groups'] {
+  return new Map(named.filter(([, policies]) => policies.length > 1));
 }
 
 /** A shorter window forgets what a longer one has to remember, so that alternating between the two would lift both. */
@@ -137,35 +141,7 @@ function bucketOf(numbers: Untyped): Limits {
 }
 
 /** Options that hold for every policy of a limit. */
-function commonOf({ message, maxDebt, onStorageFailure, refillEverySeconds, algorithm }: Untyped): Untyped {
-  const common: Untyped = { message, maxDebt, onStorageFailure, refillEverySeconds, algorithm };
+function commonOf({ message, unit, maxDebt, onStorageFailure, refillEverySeconds, algorithm }: Untyped): Untyped {
+  const common: Untyped = { message, unit, maxDebt, onStorageFailure, refillEverySeconds, algorithm };
   return Object.fromEntries(Object.entries(common).filter(([, value]) => value !== undefined));
-}
-
-/** @throws RateLimitConfigurationError for a number that no request could pay. */
-export function checkedCost(cost: unknown, policies: readonly Policy[], where: string): number | CostFunction {
-  if (typeof cost === 'function') return cost as CostFunction;
-  if (typeof cost !== 'number' || !Number.isSafeInteger(cost) || cost < 1) {
-    misconfigured(
-      where,
-      `cost is ${describeValue(cost)}`,
-      'write a whole number of tokens, at least 1, or a function of the execution context',
-    );
-  }
-  const tooSmall = policies.find(({ capacity }) => cost > capacity);
-  if (tooSmall !== undefined) {
-    if (tooSmall.algorithm === 'leaky-bucket') {
-      misconfigured(
-        where,
-        `cost is ${cost}, and a leaky bucket gives one token at a time`,
-        'use cost 1 or another algorithm',
-      );
-    }
-    misconfigured(
-      where,
-      `cost ${cost} is above the capacity ${tooSmall.capacity} of policy "${tooSmall.name}", so every request would be refused`,
-      'lower the cost or raise the capacity',
-    );
-  }
-  return cost;
 }

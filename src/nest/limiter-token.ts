@@ -2,10 +2,11 @@ import { describeValue, misconfigured } from '../core/errors.js';
 
 const PREFIX = 'nestjs-token-bucket:limiter:';
 
-export function limiterToken(policyName: string): string {
+/** @param where the place to name in error messages */
+export function limiterToken(policyName: string, where = '@InjectRateLimiter'): string {
   if (typeof policyName !== 'string' || policyName === '') {
     misconfigured(
-      '@InjectRateLimiter',
+      where,
       `the name of the policy is ${describeValue(policyName)}`,
       'write the name of one that is declared under policies',
     );

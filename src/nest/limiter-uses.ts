@@ -2,12 +2,15 @@ import { PROPERTY_DEPS_METADATA, SELF_DECLARED_DEPS_METADATA } from '@nestjs/com
 import type { ModulesContainer } from '@nestjs/core';
 import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
 import { policyNameOf } from './limiter-token.js';
+import { rememberedWait, type StaticWait } from './wait-for-rate-limit.options.js';
 
 /** A place in code that is handed the limiter of a shared policy. */
 export interface LimiterUse {
   readonly policyName: string;
   /** As messages name it: `@InjectRateLimiter on Mailer.limiter`. */
   readonly where: string;
+  /** Set where it is a method that waits. */
+  readonly wait?: StaticWait | undefined;
 }
 
 /** As Nest writes down what a class is given: parameters of its constructor, or properties. */
@@ -40,13 +43,13 @@ function* usesOf({ metatype, inject, token }: InstanceWrapper): Iterable<Limiter
   }
   for (const { key = '', type } of listOf(PROPERTY_DEPS_METADATA, metatype)) {
     const where = typeof key === 'symbol' ? key.description! : `@InjectRateLimiter on ${metatype.name}.${key}`;
-    yield* use(type, where);
+    yield* use(type, where, rememberedWait(metatype.prototype as object, key));
   }
 }
 
-function* use(token: unknown, where: string): Iterable<LimiterUse> {
+function* use(token: unknown, where: string, wait?: StaticWait): Iterable<LimiterUse> {
   const policyName = policyNameOf(token);
-  if (policyName !== undefined) yield { policyName, where };
+  if (policyName !== undefined) yield { policyName, where, wait };
 }
 
 function tokenOf(dependency: unknown): unknown {

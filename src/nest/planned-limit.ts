@@ -13,8 +13,14 @@ import { httpRequestOf } from './transports/http-request.js';
 export interface PlannedLimit {
   /** By which nearness goes: the limit's name, whatever those of its policies. */
   readonly name: string;
+  /** Where its buckets belong to. */
+  readonly place: string;
   /** Those that are known at start: all of the limit, or those of all its tiers. */
   readonly policies: readonly Policy[];
+  /** The policies that stand under one name: all of the limit, or those of a tier. Of one policy there is none. */
+  readonly groups: ReadonlyMap<string, readonly Policy[]>;
+  /** Those that every static cost has to fit into: all that are known, or one that stands for what a request decides. */
+  readonly priced: readonly Policy[];
   /** Set where a request decides which of them count, or which others. */
   readonly choose: PolicyChoice | undefined;
   readonly subject: SubjectResolver;
@@ -51,6 +57,11 @@ export function plannedLimit(limit: Omit<PlannedLimit, 'sole' | 'byAddress'>): P
     sole: asksNoMore && policies.length === 1 ? policies[0] : undefined,
     byAddress: byAddress === undefined ? undefined : (byAddress.description ?? 'skipIf'),
   };
+}
+
+/** Whether a request decides which policies a limit has, of which nothing is known before. */
+export function isByFunction({ choose, policies }: PlannedLimit): boolean {
+  return choose !== undefined && policies.length === 0;
 }
 
 /** What a request is charged for a limit: nothing where it is skipped or unlimited. */

@@ -1,7 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { describeValue, listNames, misconfigured } from '../core/errors.js';
 import { checkOptions } from '../core/options.js';
-import { placeOf, Policy } from '../core/policy.js';
+import { placeOf, type Policy } from '../core/policy.js';
+import { BucketClaims } from './bucket-claims.js';
+import { checkedCost } from './cost-check.js';
 import {
   LIMIT_KEYS,
   type LimitDefinition,
@@ -11,8 +13,9 @@ import {
   type SharedPolicyUse,
   toDefinition,
 } from './limit-definition.js';
-import { checkedCost, planLimit } from './limit-plan.js';
+import { planLimit } from './limit-plan.js';
 import { type PlannedLimit, plannedLimit } from './planned-limit.js';
+import { PoliciesInCode } from './policies-in-code.js';
 import { checkQueue } from './queue-checks.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
 import { checkedFunction, checkedSettleRules, either } from './request-functions.js';
@@ -25,14 +28,16 @@ const REQUEST_OPTIONS = ['by', 'cost', 'skipIf', 'refundIf', 'settle', 'onExceed
 export class PolicyRegistry {
   /** The module's own limit, which every route has unless a nearer one takes its name. */
   readonly moduleDefault: PlannedLimit | undefined;
+  /** What code may name. */
+  readonly inCode: PoliciesInCode;
   private readonly shared = new Map<string, PlannedLimit>();
-  private readonly claims = new Map<string, { readonly policy: Policy; readonly where: string }>();
+  private readonly claims = new BucketClaims();
   private readonly applied = new Set<string>();
 
   constructor(@Inject(RATE_LIMIT_OPTIONS) private readonly options: ResolvedRateLimitOptions) {
     const { where } = options;
     if (options.default !== undefined) {
-      this.moduleDefault = this.claim(
+      this.moduleDefault = this.claims.claim(
         this.own(toDefinition<LimitDefinition>(options.default), () => '', `${where} default`),
       );
     }
@@ -40,19 +45,15 @@ export class PolicyRegistry {
       const at = `${where} policies.${name}`;
       const definition = toDefinition<SharedPolicyDefinition>(written);
       checkOptions(definition, SHARED_POLICY_KEYS, at);
-      this.shared.set(name, this.claim(planLimit({ ...definition, name }, '', at, options)));
+      this.shared.set(name, this.claims.claim(planLimit({ ...definition, name }, '', at, options)));
     }
-  }
-
-  /** The policies whose place is the application: those that code may name. */
-  get sharedPolicies(): readonly Policy[] {
     const limits = this.moduleDefault === undefined ? [] : [this.moduleDefault];
-    return [...limits, ...this.shared.values()].flatMap(({ policies }) => policies).filter(({ place }) => place === '');
+    this.inCode = new PoliciesInCode([...limits, ...this.shared.values()], where);
   }
 
   /** All that limit anything, as far as routes have been seen, and those that code may name. */
   get policies(): readonly Policy[] {
-    return [...this.claims.values()].map(({ policy }) => policy);
+    return this.claims.policies;
   }
 
   /** A limit declared at `place`, or at the place that its `id` stands for; nearer ones may still replace or lift it. */
@@ -88,7 +89,7 @@ export class PolicyRegistry {
     if (cost === undefined && skipIf === undefined && settles === undefined) return planned;
     const limit = plannedLimit({
       ...planned,
-      cost: cost === undefined ? planned.cost : checkedCost(cost, planned.policies, where),
+      cost: cost === undefined ? planned.cost : checkedCost(cost, planned.priced, where),
       skipIf: either(planned.skipIf, checkedFunction(skipIf, 'skipIf', where)),
       settles: settles ?? planned.settles,
       where,
@@ -103,7 +104,7 @@ export class PolicyRegistry {
    * @throws RateLimitConfigurationError for a policy that limits nothing
    */
   rejectUnused(inCode: ReadonlySet<string> = new Set()): void {
-    for (const [name, { policies }] of this.shared) {
+    for (const [name, { policies, groups }] of this.shared) {
       const { usedInCode } = toDefinition<Partial<SharedPolicyDefinition>>(this.options.policies[name]!);
       const where = `${this.options.where} policies.${name}`;
       if (usedInCode !== undefined && typeof usedInCode !== 'boolean') {
@@ -118,7 +119,11 @@ export class PolicyRegistry {
       }
       if (this.applied.has(name)) continue;
       this.rejectRequestOptions(name, where);
-      if (usedInCode === true || policies.some((policy) => inCode.has(policy.name))) continue;
+      if (
+        usedInCode === true ||
+        [...policies.map((policy) => policy.name), ...groups.keys()].some((one) => inCode.has(one))
+      )
+        continue;
       misconfigured(
         where,
         'no route is limited by this policy',
@@ -139,54 +144,9 @@ export class PolicyRegistry {
     );
   }
 
-  /** To be called for a limit that applies to a route, whatever its place. @throws as {@link claim} */
+  /** To be called for a limit that applies to a route, whatever its place. @throws as {@link BucketClaims.claim} */
   apply(limit: PlannedLimit): PlannedLimit {
     if (this.shared.get(limit.name)?.policies === limit.policies) this.applied.add(limit.name);
-    return this.claim(limit);
+    return this.claims.claim(limit);
   }
-
-  private claim(limit: PlannedLimit): PlannedLimit {
-    const policies = limit.policies.map((policy) => this.claimBucket(policy, limit));
-    return policies.every((policy, i) => policy === limit.policies[i]) ? limit : plannedLimit({ ...limit, policies });
-  }
-
-  /**
-   * One policy per bucket, however many routes or places share it.
-   * @throws RateLimitConfigurationError when another limit claims the bucket and disagrees.
-   */
-  private claimBucket(policy: Policy, { name, where }: PlannedLimit): Policy {
-    const isShared = policy.place.startsWith('=');
-    // Limits of one id share buckets whatever their names, so they must agree in these too.
-    const bucketName = isShared ? `${policy.place}/${policy.name.slice(name.length)}` : policy.id;
-    const earlier = this.claims.get(bucketName);
-    if (earlier === undefined) {
-      this.claims.set(bucketName, { policy, where });
-      return policy;
-    }
-    if (earlier.policy === policy) return policy;
-    // A class's limit is planned once per handler; the module's limits once each.
-    if (policy.place !== '' && isSame(earlier.policy, policy)) return earlier.policy;
-    if (policy.place === '') {
-      misconfigured(
-        where,
-        `${describeValue(policy.name)} is declared twice, here and at ${earlier.where}`,
-        'rename one of them',
-      );
-    }
-    misconfigured(
-      where,
-      `its bucket is already that of ${describeValue(earlier.policy.name)} of ${earlier.where}, with another name, other numbers or other options`,
-      'give it another id; limits of one id must agree in name, capacity, refill, algorithm, maxDebt, message and onStorageFailure',
-    );
-  }
-}
-
-/** One bucket cannot be told of in two ways. */
-function isSame(policy: Policy, other: Policy): boolean {
-  return (
-    policy.agreesWith(other) &&
-    policy.maxDebt === other.maxDebt &&
-    policy.message === other.message &&
-    policy.onStorageFailure === other.onStorageFailure
-  );
 }

@@ -1,4 +1,5 @@
 import { describeValue, misconfigured } from '../core/errors.js';
+import type { Policy } from '../core/policy.js';
 import { checkReservable, mostReservable } from '../core/reservation.js';
 import { checkedMaxWaitMicros } from '../core/wait-options.js';
 import type { PlannedLimit } from './planned-limit.js';
@@ -37,13 +38,29 @@ export function checkQueue({ policies, choose, cost, settles, maxWaitMs, where }
       'put the two on limits of their own',
     );
   }
+  checkWaitFor(policy, { cost, maxWaitMs }, where);
+}
+
+/** What is known at start of a wait. */
+interface StaticWait {
+  /** Of a function nothing is known. */
+  readonly cost?: unknown;
+  readonly maxWaitMs?: number | undefined;
+}
+
+/** @throws RateLimitConfigurationError for a policy, a cost or a longest wait that nobody can wait for. */
+export function checkWaitFor(policy: Policy, { cost, maxWaitMs }: StaticWait, where: string): void {
   checkReservable(policy, where);
   checkedMaxWaitMicros({ maxWaitMs }, policy, where);
   const most = mostReservable(policy);
   if (typeof cost !== 'number' || cost <= most) return;
+  const isAboveCapacity = cost > policy.capacity;
   misconfigured(
     where,
-    `cost is ${cost}, and a request can wait for at most ${most}, because the tokens of a step arrive at once`,
-    'lower the cost, let tokens arrive evenly, or in shorter steps',
+    `cost is ${cost}, and of policy ${describeValue(policy.name)} at most ${most} can be waited for, ` +
+      (isAboveCapacity ? 'its capacity' : 'because the tokens of a step arrive at once'),
+    isAboveCapacity
+      ? 'lower the cost or raise the capacity'
+      : 'lower the cost, let tokens arrive evenly, or in shorter steps',
   );
 }

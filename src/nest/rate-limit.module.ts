@@ -56,7 +56,10 @@ const PROVIDERS: Provider[] = [
   {
     provide: RateLimiter,
     useFactory: (storage: RateLimitStorage, registry: PolicyRegistry, options: ResolvedRateLimitOptions) =>
-      new RateLimiter(withOutages(storage, options), registry.sharedPolicies, withOverrides(storage, options)),
+      new RateLimiter(withOutages(storage, options), registry.inCode.policies, {
+        ...withOverrides(storage, options),
+        groups: registry.inCode.groups,
+      }),
     inject: [RateLimitStorage, PolicyRegistry, RATE_LIMIT_OPTIONS],
   },
   {

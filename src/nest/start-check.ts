@@ -45,6 +45,7 @@ export class StartCheck {
       }
     }
     this.adoptInstances();
+    this.limiters.checkWaits();
     this.registry.rejectUnused(this.limiters.usedNames);
     this.limiter.keepCountsOf(this.registry.policies);
     if (!limited) this.warnOfNothing();
@@ -103,7 +104,7 @@ export class StartCheck {
   }
 
   private warnOfNothing(): void {
-    const inCode = this.registry.sharedPolicies.length > 0;
+    const inCode = this.registry.inCode.policies.length > 0;
     if (inCode) return;
     this.logger.warn(
       `${this.options.where}: no route is limited. Add a default limit, or @RateLimit(capacity, perSeconds) to a controller or handler.`,

@@ -1,59 +1,39 @@
 import { Inject } from '@nestjs/common';
 import { misconfigured } from '../core/errors.js';
-import { checkOptions } from '../core/options.js';
 import { EVERYONE, type PolicyLimiter } from '../core/policy-limiter.js';
+import { limiterToken } from './limiter-token.js';
 import { getRateLimiterToken } from './named-limiters.module.js';
+import {
+  checkWaitOptions,
+  rememberWait,
+  type WaitForRateLimitDecorator,
+  type WaitForRateLimitOptions,
+} from './wait-for-rate-limit.options.js';
 
-type Arguments = readonly unknown[];
-
-/**
- * How calls of a method wait. Functions are given the arguments of the call, of which they may leave out the last, and are
- * called on the object that the method is called on.
- */
-export interface WaitForRateLimitOptions<
-  S extends Arguments = Arguments,
-  C extends Arguments = Arguments,
-  G extends Arguments = Arguments,
-> {
-  /** Whose bucket pays. Default: `everyone`, one bucket for all calls. */
-  readonly subject?: string | ((...args: S) => string);
-  /** Tokens a call takes. Integer from 1 to the capacity. Default: 1. */
-  readonly cost?: number | ((...args: C) => number);
-  /** Ends the wait of a call, which then fails with the signal's reason. Default: none. */
-  readonly signal?: (...args: G) => AbortSignal | undefined;
-  /** The longest wait in milliseconds; a call that would wait longer fails at once. Default: as long as it takes. */
-  readonly maxWaitMs?: number;
-}
-
-/** An asynchronous method with at least these arguments. */
-type Taking<A extends Arguments> = (...args: [...A, ...never[]]) => Promise<unknown>;
 type Method = (this: unknown, ...args: unknown[]) => unknown;
-
-const OPTIONS: readonly string[] = ['subject', 'cost', 'signal', 'maxWaitMs'];
 
 /**
  * Every call of the method first waits for tokens of a shared policy, first come, first served: for methods of providers
  * that call somebody else's API. The method must be asynchronous. Calls fail as {@link PolicyLimiter.wait} does.
  */
-export function WaitForRateLimit<S extends Arguments = [], C extends Arguments = [], G extends Arguments = []>(
-  policyName: string,
-  options: WaitForRateLimitOptions<S, C, G> = {},
-) {
-  return <M extends Taking<S> & Taking<C> & Taking<G>>(
-    target: object,
-    property: string | symbol,
-    descriptor: TypedPropertyDescriptor<M>,
-  ): void => {
+export function WaitForRateLimit<
+  S extends readonly unknown[] = [],
+  C extends readonly unknown[] = [],
+  G extends readonly unknown[] = [],
+>(policyName: string, options: WaitForRateLimitOptions<S, C, G> = {}): WaitForRateLimitDecorator<S, C, G> {
+  return (target, property, descriptor) => {
     const owner = typeof target === 'function' ? target.name : target.constructor.name;
     const where = `@WaitForRateLimit on ${owner}.${String(property)}`;
-    checkOptions(options, OPTIONS, where);
-    const method = descriptor.value as Method | undefined;
+    limiterToken(policyName, where);
+    checkWaitOptions(options, where);
+    const method = descriptor.value as unknown as Method | undefined;
     if (typeof target === 'function' || typeof method !== 'function') {
       misconfigured(where, 'it stands on what is not a method of an instance', 'put it on a method of a provider');
     }
     const key = Symbol(where);
     Inject(getRateLimiterToken(policyName))(target, key);
-    descriptor.value = waiting(method, key, where, options as WaitForRateLimitOptions) as unknown as M;
+    rememberWait(options as WaitForRateLimitOptions, target, key);
+    descriptor.value = waiting(method, key, where, options as WaitForRateLimitOptions) as never;
   };
 }
 

@@ -5,12 +5,13 @@ import {
   RateLimitDecision,
   type Decision,
   header,
+  type LimitOptions,
   RateLimitModule,
   type RateLimitModuleOptions,
 } from 'nestjs-token-bucket';
 import { ManualClock } from 'nestjs-token-bucket/testing';
 import { admitted, stillStorage } from './support/admission.js';
-import type { Platform } from './support/app.js';
+import { type Platform, startApp } from './support/app.js';
 import { limitFields, members, remaining } from './support/fields.js';
 import { LANES, makeStorage, useApps } from './support/lanes.js';
 import { expectMistake, type MistakeRow, onMethod } from './support/mistakes.js';
@@ -287,4 +288,66 @@ const ROWS: readonly MistakeRow[] = [
 
 describe('An application with tiers that cannot mean anything', () => {
   it.each(ROWS)('refuses %s', expectMistake);
+});
+
+const NUMBERS = () => ({ capacity: 5, perSeconds: 60 });
+const byFunction = (
+  options: object,
+  problem: string,
+  remedy: string,
+  place = `Policy "default" (${AT_LIST})`,
+): MistakeRow => [
+  JSON.stringify(options),
+  () => onMethod([RateLimit(NUMBERS, options as LimitOptions)]),
+  place,
+  problem,
+  remedy,
+];
+
+describe('Numbers by a function, with options that no request can make right', () => {
+  it.each([
+    byFunction({ refillEverySeconds: 0 }, 'refillEverySeconds is 0', 'choose at least 1'),
+    byFunction({ refillEverySeconds: 1.5 }, 'refillEverySeconds is 1.5', 'as a whole number of seconds'),
+    byFunction({ refillEverySeconds: '5' }, 'refillEverySeconds is "5"', 'pass a number'),
+    byFunction(
+      { refillEverySeconds: 5, algorithm: 'fixed-window' },
+      'refillEverySeconds (5) stands beside algorithm "fixed-window"',
+      'leave out refillEverySeconds',
+    ),
+    byFunction({ algorithm: 'leaky' }, 'algorithm is "leaky"', 'use one of'),
+    byFunction({ cost: 0 }, 'cost is 0', 'at least 1', AT_LIST),
+    byFunction({ cost: 1.5 }, 'cost is 1.5', 'a whole number of tokens', AT_LIST),
+    byFunction(
+      { algorithm: 'leaky-bucket', cost: 2 },
+      'cost is 2, and a leaky bucket gives one token at a time',
+      'use cost 1',
+      AT_LIST,
+    ),
+    byFunction({ maxDebt: -1, settle: () => 1 }, 'maxDebt is -1', 'choose at least 0'),
+    byFunction({ message: '' }, 'message is ""', 'leave it out'),
+    byFunction({ onStorageFailure: 'open' }, 'onStorageFailure is "open"', '"local", "allow", "deny"'),
+    byFunction({ onExceeded: 'wait', maxWaitMs: 100 }, 'not one bucket', 'one capacity', AT_LIST),
+  ])('are an error at start: %s', expectMistake);
+
+  it('and the cost that a route says for a shared one is one of them', () =>
+    expectMistake(
+      'a cost of a use',
+      () =>
+        onMethod([RateLimit('calls', { cost: 2 })], {
+          policies: { calls: { limits: NUMBERS, algorithm: 'leaky-bucket' } },
+        }),
+      AT_LIST,
+      'cost is 2, and a leaky bucket gives one token at a time',
+      'use cost 1',
+    ));
+
+  it.each([
+    { refillEverySeconds: 60 },
+    { refillEverySeconds: 31_622_400 },
+    { cost: 5 },
+    { algorithm: 'leaky-bucket' },
+  ] as LimitOptions[])('start with %j', async (options) => {
+    const app = await startApp(onMethod([RateLimit(NUMBERS, options)]));
+    await app.close();
+  });
 });

@@ -1,5 +1,6 @@
 import { Inject, Injectable, type INestApplication, Module, SetMetadata } from '@nestjs/common';
 import {
+  type BucketShape,
   getRateLimiterToken,
   InjectRateLimiter,
   LimiterClosedError,
@@ -95,7 +96,7 @@ describe.each(ways)('A limiter that is injected by the name of its policy: %s', 
     await start();
     const { mails, carrier } = app.get(Mailer);
     expect(mails).toBeInstanceOf(PolicyLimiter);
-    expect([mails.policy.name, carrier.policy.capacity]).toEqual(['mails', 2]);
+    expect([mails.policies[0]!.name, carrier.policies[0]!.capacity]).toEqual(['mails', 2]);
     expect((await mails.consume('mail:ada')).allowed).toBe(true);
     expect((await mails.peek('mail:ada')).retryAfterMs).toBe(10_000);
     expect((await mails.consume('mail:ada')).allowed).toBe(false);
@@ -204,8 +205,8 @@ describe.each(ways)('A limiter that is injected by the name of its policy: %s', 
     const outcomes = (await ends).map((end) => (end.status === 'rejected' ? (end.reason as Error).name : 'went'));
     expect(outcomes).toEqual(['went', 'went', ...Array<string>(3).fill(LimiterClosedError.name)]);
     await expect(carrier.wait('everyone')).rejects.toThrow(LimiterClosedError);
-    const reply = storage.peek([{ policy: carrier.policy, subject: 'everyone', cost: 1 }]);
-    expect(reply.debtUnits[0]).toBeLessThanOrEqual(carrier.policy.capacityUnits);
+    const reply = storage.peek([{ policy: carrier.policies[0]!, subject: 'everyone', cost: 1 }]);
+    expect(reply.debtUnits[0]).toBeLessThanOrEqual(carrier.policies[0]!.capacityUnits);
   });
 });
 
@@ -233,6 +234,18 @@ describe('An application that names a limiter which nobody declares', () => {
       imports: [RateLimitModule.forRoot(options)],
       providers: [provider as typeof ByConstructor, Mailer],
     });
+  /** A method that waits with these options, and a class that inherits it. */
+  function waits(what: string, options: object, problem: string, remedy: string, mails?: BucketShape): MistakeRow {
+    const settings = () => {
+      class Sender {
+        @WaitForRateLimit('mails', options)
+        async send(): Promise<void> {}
+      }
+      class SenderHeir extends Sender {}
+      return app(SenderHeir, { policies: { ...POLICIES, ...(mails && { mails }) } })();
+    };
+    return [`waiting with ${what}`, settings, '@WaitForRateLimit on Sender.send', problem, remedy];
+  }
   const declared = 'declare it under policies in RateLimitModule.forRoot (declared: "carrier", "mails")';
   const rows: MistakeRow[] = [
     [
@@ -289,6 +302,42 @@ describe('An application that names a limiter which nobody declares', () => {
       'unknown option "maxWait"',
       'subject, cost, signal, maxWaitMs',
     ],
+    waits('cost 0', { cost: 0 }, 'cost is 0', 'a whole number of tokens, at least 1, or a function of the arguments'),
+    waits('a cost that is text', { cost: '2' }, 'cost is "2"', 'at least 1'),
+    waits('a cost above the capacity', { cost: 2 }, 'cost is 2, and of policy "mails" at most 1', 'raise the capacity'),
+    waits('a negative wait', { maxWaitMs: -1 }, 'maxWaitMs is -1', 'a number of milliseconds, 0 or more'),
+    waits('a wait of text', { maxWaitMs: '1s' }, 'maxWaitMs is "1s"', 'a number of milliseconds'),
+    waits('a wait that is too long to count', { maxWaitMs: 1e13 }, 'maxWaitMs is 10000000000000', 'lower it'),
+    waits('a subject that is nobody', { subject: '' }, 'subject is ""', 'leave it out for one bucket of all calls'),
+    waits('a subject that is no text', { subject: 7 }, 'subject is 7', 'a function of the arguments'),
+    waits('a signal of all calls', { signal: AbortSignal.abort() }, 'signal is {}', 'signal: (…arguments) => …'),
+    waits(
+      'a cost that a step may overflow for',
+      { cost: 2 },
+      'of policy "mails" at most 1 can be waited for, because the tokens of a step',
+      'in shorter steps',
+      { capacity: 6, perSeconds: 60, algorithm: 'fixed-window' },
+    ),
+    waits(
+      'for what cannot be waited for',
+      {},
+      'the algorithm of policy "mails" is "sliding-window-log"',
+      'use "token-bucket"',
+      { capacity: 6, perSeconds: 60, algorithm: 'sliding-window-log' },
+    ),
+    [
+      'waiting for nothing that has a name',
+      () => {
+        class Sender {
+          @WaitForRateLimit('')
+          async send(): Promise<void> {}
+        }
+        return app(Sender)();
+      },
+      '@WaitForRateLimit on Sender.send',
+      'the name of the policy is ""',
+      'declared under policies',
+    ],
     [
       'without any name',
       () => {
@@ -310,7 +359,7 @@ describe('An application that names a limiter which nobody declares', () => {
       providers: [Mailer],
     });
     await started.init();
-    expect(started.get(Mailer).mails.policy.name).toBe('mails');
+    expect(started.get(Mailer).mails.policies[0]!.name).toBe('mails');
     await started.close();
   });
 });

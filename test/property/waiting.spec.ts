@@ -4,15 +4,16 @@ import { Policy } from '../../src/core/policy.js';
 import { PolicyLimiter } from '../../src/core/policy-limiter.js';
 import { RateLimiter } from '../../src/core/rate-limiter.js';
 import type { StorageReply } from '../../src/core/storage.js';
-import type { Charge } from '../../src/core/charge.js';
+import type { Bucket, Charge } from '../../src/core/charge.js';
 import { MemoryStorage } from '../../src/storage/memory/memory.storage.js';
 import { IntervalBound } from './support/interval-bound.js';
 import { OracleBucket } from './support/oracle.js';
 import { histories, type Random } from './support/random.js';
-import { VirtualTime } from '../support/virtual-time.js';
+import { quiet, VirtualTime } from '../support/virtual-time.js';
 
 const START_MICROS = 1_700_000_000_000_000;
 const HISTORIES = 3000;
+const RESET_HISTORIES = 1500;
 const NAIVE_HISTORIES = 400;
 const OPERATIONS = 40;
 /** What timers are late by; far less than any of the policies below needs for a token. */
@@ -42,11 +43,20 @@ class RefundingStorage extends MemoryStorage {
   }
 }
 
+/** One that nobody hears of when it is reset: it fails afterwards, so that nobody is asked for again. */
+class ForgettingStorage extends MemoryStorage {
+  override reset(buckets: readonly Bucket[]): void {
+    super.reset(buckets);
+    throw new Error('unheard');
+  }
+}
+
 interface Tally {
   ran: number;
   atOnce: number;
   left: number;
   refused: number;
+  resets: number;
 }
 
 // A busy machine can take longer than the usual time.
@@ -54,7 +64,7 @@ jest.setTimeout(180_000);
 
 describe('what is let go after waiting, by all instances together', () => {
   it('keeps within the capacity and what drops in, in every interval, whoever leaves the line', async () => {
-    const tally: Tally = { ran: 0, atOnce: 0, left: 0, refused: 0 };
+    const tally: Tally = { ran: 0, atOnce: 0, left: 0, refused: 0, resets: 0 };
     await asyncHistories(83, HISTORIES, async (random, history) => {
       const excess = await worstExcess(random, history, tally, (clock) => new MemoryStorage({ clock }));
       if (excess > 0n) throw new Error(`${excess} parts of a token too many`);
@@ -65,10 +75,33 @@ describe('what is let go after waiting, by all instances together', () => {
     expect(tally.refused).toBeGreaterThan(HISTORIES / 2);
   });
 
+  it('does so between two resets, too: whoever waits then is asked for again', async () => {
+    const tally: Tally = { ran: 0, atOnce: 0, left: 0, refused: 0, resets: 0 };
+    await asyncHistories(89, RESET_HISTORIES, async (random, history) => {
+      const excess = await worstExcess(random, history, tally, (clock) => new MemoryStorage({ clock }), 0.08);
+      if (excess > 0n) throw new Error(`${excess} parts of a token too many`);
+    });
+    console.log('waiting with resets:', tally);
+    expect(tally.resets).toBeGreaterThan(RESET_HISTORIES);
+    expect(tally.ran).toBeGreaterThan(RESET_HISTORIES * 10);
+  });
+
+  it('would not, if a reset forgot those who wait: the check above can fail', async () => {
+    let broken = 0;
+    await asyncHistories(89, NAIVE_HISTORIES, async (random, history) => {
+      const tally: Tally = { ran: 0, atOnce: 0, left: 0, refused: 0, resets: 0 };
+      // Of a storage that limiters do not know of, as those of other processes.
+      const behind = (clock: VirtualTime) => new ForgettingStorage({ clock });
+      if ((await worstExcess(random, history, tally, behind, 0.08)) > 0n) broken++;
+    });
+    console.log('waiting with resets that forget:', broken, 'broken of', NAIVE_HISTORIES);
+    expect(broken).toBeGreaterThan(NAIVE_HISTORIES / 20);
+  });
+
   it('would not, if an ordinary refund gave back the tokens of those who leave: the check above can fail', async () => {
     let broken = 0;
     await asyncHistories(83, NAIVE_HISTORIES, async (random, history) => {
-      const tally: Tally = { ran: 0, atOnce: 0, left: 0, refused: 0 };
+      const tally: Tally = { ran: 0, atOnce: 0, left: 0, refused: 0, resets: 0 };
       if ((await worstExcess(random, history, tally, (clock) => new RefundingStorage({ clock }))) > 0n) broken++;
     });
     console.log('waiting with refunds:', broken, 'broken of', NAIVE_HISTORIES);
@@ -81,6 +114,7 @@ async function worstExcess(
   history: number,
   tally: Tally,
   storageAt: (time: VirtualTime) => MemoryStorage,
+  resets = 0,
 ): Promise<bigint> {
   const definition = POLICIES[history % POLICIES.length]!;
   const policy = new Policy(definition, 'property test');
@@ -90,7 +124,8 @@ async function worstExcess(
     { length: random.between(1, 3) },
     () => new PolicyLimiter(new RateLimiter(storage), policy, time),
   );
-  const calls: { atMicros: number; cost: number }[] = [];
+  let calls: { atMicros: number; cost: number }[] = [];
+  const epochs = [calls];
   const tokenMicros = Math.ceil(policy.refillMicros / policy.refillTokens);
   const scale = Math.max(tokenMicros, policy.intervalMicros);
   const mostCost =
@@ -103,6 +138,13 @@ async function worstExcess(
     if (random.chance(0.3)) await time.pass(random.below(random.pick([1, 2, 4]) * scale + 1));
     // Several processes that stand still cannot know of each other's late calls; one knows its own.
     if (instances.length === 1 && random.chance(0.05)) await time.stall(random.below(8 * scale));
+    if (resets > 0 && random.chance(resets)) {
+      tally.resets++;
+      // Who has gone by now has gone before it.
+      await quiet();
+      reset(random.pick(instances));
+      epochs.push((calls = []));
+    }
     if (here.length > 0 && random.chance(0.35)) {
       here.splice(random.below(here.length), 1)[0]!.abort(new Error('left'));
       continue;
@@ -137,12 +179,23 @@ async function worstExcess(
   }
   await time.passAll();
   await Promise.all(waits);
-  const oracle = new OracleBucket(definition, START_MICROS);
-  const bound = new IntervalBound(oracle);
-  for (const { atMicros, cost } of calls) bound.add(atMicros, cost);
   // Promised times are exact to the microsecond; timers are not.
   const lateMicros = policy.intervalMicros > 0 ? 0n : TIMER_MICROS;
-  return bound.worstExcess - lateMicros * oracle.partsPerDrop;
+  const excesses = epochs.map((epoch) => {
+    const oracle = new OracleBucket(definition, START_MICROS);
+    const bound = new IntervalBound(oracle);
+    for (const { atMicros, cost } of epoch) bound.add(atMicros, cost);
+    return bound.worstExcess - lateMicros * oracle.partsPerDrop;
+  });
+  return excesses.reduce((worst, excess) => (excess > worst ? excess : worst));
+}
+
+function reset(limiter: PolicyLimiter): void {
+  try {
+    void limiter.reset(SUBJECT);
+  } catch (error) {
+    if ((error as Error).message !== 'unheard') throw error;
+  }
 }
 
 async function asyncHistories(

@@ -122,3 +122,31 @@ test('a storage that is away and denies ends the wait, one that is counted here 
   expect(worstDebtUnits(share, arrivals)).toBeLessThanOrEqual(share.capacityUnits);
   expect(decisions.every(({ isWithoutStorage }) => isWithoutStorage)).toBe(true);
 }, 60_000);
+
+test('a reset asks Redis again for everybody who waits here, and those who wait elsewhere keep their time', async () => {
+  const policy = new Policy({ name: 'full-again', capacity: 3, perSeconds: 3 * 3600 });
+  const [here, there] = limitersOf(policy) as [PolicyLimiter, PolicyLimiter];
+  const gone: string[] = [];
+  const ask = (limiter: PolicyLimiter, name: string) =>
+    limiter.wait(SUBJECT).then(
+      () => gone.push(name),
+      () => undefined,
+    );
+  const owedTokens = async () => Math.round((await here.peek(SUBJECT)).resetAfterMs / 3_600_000);
+
+  await Promise.all(['a', 'b', 'c'].map((name) => ask(here, name)));
+  const waiting = ['d', 'e', 'f', 'g'].map((name) => ask(here, name));
+  while ((await owedTokens()) < 7);
+  waiting.push(ask(there, 'elsewhere'));
+  while ((await owedTokens()) < 8);
+
+  await here.reset(SUBJECT);
+  await Promise.all(waiting.slice(0, 3));
+  expect(gone).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
+  expect(await owedTokens()).toBe(4);
+  expect((await there.consume(SUBJECT)).allowed).toBe(false);
+  here.close();
+  there.close();
+  await Promise.all(waiting);
+  expect(gone).toHaveLength(6);
+}, 60_000);

@@ -1,6 +1,7 @@
 import type { Decision, PolicyDecision } from '../../core/decision.js';
 import type { Policy } from '../../core/policy.js';
 import { type HeaderField, wholeSeconds } from './fields.js';
+import { partitionKey, type PartitionKeyOptions } from '../partition-key.js';
 
 /** The largest Integer of a structured field (RFC 9651, section 3.3.1); a quota may be larger. */
 const MAX_INTEGER = 999_999_999_999_999;
@@ -12,20 +13,33 @@ const MAX_INTEGER = 999_999_999_999_999;
  *
  * An admitted request tells of all its policies. A refused one tells of those that refused it, with `t` as their wait:
  * a longer `t` beside it would contradict Retry-After.
+ *
+ * @param partition whether both say which bucket they speak of.
  */
-export function addDraft11Fields(fields: HeaderField[], decision: Decision): void {
+export function addDraft11Fields(
+  fields: HeaderField[],
+  decision: Decision,
+  partition: PartitionKeyOptions | false,
+): void {
   let quotas = '';
   let states = '';
   for (const policyDecision of decision.policies) {
     const { name, member } = textOf(policyDecision.policy);
-    quotas = quotas === '' ? member : `${quotas}, ${member}`;
+    const key = partition === false ? '' : keyOf(policyDecision, partition);
+    const quota = member + key;
+    quotas = quotas === '' ? quota : `${quotas}, ${quota}`;
     if (policyDecision.allowed !== decision.allowed) continue;
-    const state = stateOf(policyDecision, name);
+    const state = stateOf(policyDecision, name) + key;
     states = states === '' ? state : `${states}, ${state}`;
   }
   fields.push(['RateLimit-Policy', quotas]);
   // An empty list is not sent (RFC 9651, section 4.1).
   if (states !== '') fields.push(['RateLimit', states]);
+}
+
+/** The same on both fields, so that each can be read without the other. */
+function keyOf({ policy, subject }: PolicyDecision, partition: PartitionKeyOptions): string {
+  return `;pk=${partitionKey(partition, policy.name, subject)}`;
 }
 
 function stateOf(policyDecision: PolicyDecision, name: string): string {
@@ -53,7 +67,9 @@ function textOf(policy: Policy): PolicyText {
   if (text === undefined) {
     // No escaping: the characters of a policy's name need none.
     const name = `"${policy.name}"`;
-    const member = `${name};q=${Math.min(policy.quota, MAX_INTEGER)};w=${policy.quotaSeconds}`;
+    // Left out for requests: it is the default, of which the draft has two spellings (sections 3.1.2 and 10.3).
+    const unit = policy.unit === 'requests' ? '' : `;qu="${policy.unit}"`;
+    const member = `${name};q=${Math.min(policy.quota, MAX_INTEGER)}${unit};w=${policy.quotaSeconds}`;
     text = { name, member };
     texts.set(policy, text);
   }

@@ -143,6 +143,77 @@ describe('RateLimit and RateLimit-Policy', () => {
   });
 });
 
+describe('qu of RateLimit-Policy', () => {
+  it('says what tokens stand for where it is not requests', () => {
+    const upload = new Policy({ name: 'upload', capacity: 1_048_576, perSeconds: 60, unit: 'content-bytes' });
+    const headers = headersOf(allowed(holding(1_000_000, upload)));
+    expect(headers['RateLimit-Policy']).toBe('"upload";q=1048576;qu="content-bytes";w=60');
+    expect(headers['RateLimit']).toBe('"upload";r=1000000;t=58');
+    expect([...parseList(headers['RateLimit-Policy']!)[0]![1]]).toEqual([
+      ['q', 1_048_576],
+      ['qu', 'content-bytes'],
+      ['w', 60],
+    ]);
+  });
+
+  it('is left out of requests', () => {
+    const stated = new Policy({ capacity: 10, perSeconds: 60, unit: 'requests' });
+    expect(headersOf(allowed(holding(9, stated)))['RateLimit-Policy']).toBe('"default";q=10;w=60');
+  });
+});
+
+describe('pk of RateLimit and RateLimit-Policy', () => {
+  const perUser = new Policy({ name: 'peruser', capacity: 100, perSeconds: 60 });
+  const of = (policy: Policy, subject: string, fits = true): PolicyDecision => {
+    const debtUnits = fits ? 13 * policy.refillMicros : policy.capacityUnits;
+    return new PolicyDecision(
+      { policy, subject, cost: 1 },
+      fits,
+      { allowed: fits, nowMicros: 1, debtUnits: [debtUnits] },
+      0,
+    );
+  };
+  const headersWith = (secret: string, decision: Decision): Record<string, string> =>
+    Object.fromEntries(
+      headerFields(decision, { ...resolveHeadersOptions({}, 'test'), partitionKey: { secret } }, same),
+    );
+  const keysOf = (value: string | undefined): string[] =>
+    parseList(value!).map(([, parameters]) => {
+      const bytes = parameters.get('pk');
+      expect(bytes).toBeInstanceOf(ArrayBuffer);
+      return Buffer.from(bytes as ArrayBuffer).toString('hex');
+    });
+
+  it('is the beginning of an HMAC of name and subject, the same on both', () => {
+    const headers = headersWith('example-secret', allowed(of(perUser, 'user:42')));
+    expect(headers['RateLimit-Policy']).toBe('"peruser";q=100;w=60;pk=:dDD5ddxX6DHFjSBy:');
+    expect(headers['RateLimit']).toBe('"peruser";r=87;t=53;pk=:dDD5ddxX6DHFjSBy:');
+    expect(keysOf(headers['RateLimit'])).toEqual(['7430f975dc57e831c58d2072']);
+    expect(keysOf(headers['RateLimit-Policy'])).toEqual(['7430f975dc57e831c58d2072']);
+  });
+
+  it('differs by secret, by policy and by subject, whatever the subject has in it', () => {
+    const keys = [
+      headersWith('example-secret', allowed(of(perUser, 'user:42'), of(search, 'user:42'))),
+      headersWith('example-secret', allowed(of(perUser, 'user:43'), of(perUser, 'ip:203.0.113.7'))),
+      headersWith('example-secret', allowed(of(perUser, 'user:\ud800'), of(perUser, 'user:\ud801'))),
+      headersWith('example-secret', allowed(of(perUser, 'user:\ufffd'), of(perUser, 'user:\0"'))),
+      headersWith('another secret', allowed(of(perUser, 'user:42'))),
+    ].flatMap((headers) => keysOf(headers['RateLimit']));
+    expect(new Set(keys).size).toBe(9);
+  });
+
+  it('stands on a refusal beside the policies that are told of', () => {
+    const headers = headersWith('example-secret', denied(of(perUser, 'user:42', false), of(search, 'user:42')));
+    expect(headers['RateLimit']).toBe('"peruser";r=0;t=1;pk=:dDD5ddxX6DHFjSBy:');
+    expect(keysOf(headers['RateLimit-Policy'])).toHaveLength(2);
+  });
+
+  it('is left out unless asked for', () => {
+    expect(Object.values(headersOf(allowed(of(perUser, 'user:42')))).join()).not.toContain('pk=');
+  });
+});
+
 describe('X-RateLimit-*', () => {
   const atHalfSecond = { nowMicros: NOW_MICROS + 500_000 };
 

@@ -31,7 +31,7 @@ export function headerFields(
   unixMicros: (nowMicros: number) => number,
 ): HeaderFields {
   const fields: HeaderField[] = [];
-  if (options.standard !== false) addDraft11Fields(fields, decision);
+  if (options.standard !== false) addDraft11Fields(fields, decision, options.partitionKey);
   if (options.legacy !== false) addLegacyFields(fields, decision, options.legacy, unixMicros);
   if (!decision.allowed) addRefusalFields(fields, decision, options.retryAfter);
   return fields;

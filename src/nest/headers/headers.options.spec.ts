@@ -6,6 +6,7 @@ const resolve = (options: unknown) => resolveHeadersOptions(options as HeadersOp
 
 const DEFAULTS = {
   standard: 'draft-11',
+  partitionKey: false,
   legacy: { reset: 'epoch', policy: false },
   retryAfter: true,
   writtenBy: 'interceptor',
@@ -17,6 +18,8 @@ describe('resolveHeadersOptions', () => {
     ['an empty object', {}, {}],
     ['options that are undefined', { standard: undefined, legacy: undefined, writtenBy: undefined }, {}],
     ['the older name of the same wire form', { standard: 'draft-8' }, {}],
+    ['no partition key', { partitionKey: false }, {}],
+    ['a secret', { partitionKey: { secret: 'sixteen letters!' } }, { partitionKey: { secret: 'sixteen letters!' } }],
     ['legacy: true', { legacy: true }, {}],
     ['a part of legacy', { legacy: { policy: true } }, { legacy: { reset: 'epoch', policy: true } }],
     ['the other part of legacy', { legacy: { reset: 'delta' } }, { legacy: { reset: 'delta', policy: false } }],
@@ -34,13 +37,25 @@ describe('resolveHeadersOptions', () => {
     [{ standard: true }, 'standard is true'],
     [
       { standart: false },
-      'unknown option "standart". Remedy: the options are standard, legacy, retryAfter, writtenBy.',
+      'unknown option "standart". Remedy: the options are standard, legacy, retryAfter, writtenBy, partitionKey.',
     ],
     [{ legacy: 'delta' }, 'legacy is "delta". Remedy: use true, false or { reset, policy }.'],
     [{ legacy: null }, '.legacy: the options are null'],
     [{ legacy: { reset: 'seconds' } }, '.legacy: reset is "seconds". Remedy: use one of "epoch", "delta".'],
     [{ legacy: { policy: 1 } }, '.legacy: policy is 1'],
     [{ legacy: { rest: 'delta' } }, '.legacy: unknown option "rest"'],
+    [
+      { partitionKey: true },
+      'partitionKey is true. Remedy: pass the secret that subjects are hashed with: { secret }.',
+    ],
+    [{ partitionKey: {} }, '.partitionKey: secret is undefined. Remedy: pass a random text of at least 16 characters'],
+    [{ partitionKey: { secret: 'a short secret' } }, '.partitionKey: secret is a text of 14 characters'],
+    [{ partitionKey: { key: 'sixteen letters!' } }, '.partitionKey: unknown option "key"'],
+    [{ partitionKey: null }, '.partitionKey: the options are null'],
+    [
+      { partitionKey: { secret: 'sixteen letters!' }, standard: false },
+      'partitionKey stands beside standard: false, and no other field has it. Remedy: remove one of them.',
+    ],
     [{ retryAfter: 0 }, 'retryAfter is 0'],
     [{ writtenBy: 'filter' }, 'writtenBy is "filter". Remedy: use one of "interceptor", "guard".'],
     [false, 'the options are false'],

@@ -1,5 +1,6 @@
 import { describeValue, misconfigured } from '../../core/errors.js';
 import { checkOptions } from '../../core/options.js';
+import { checkedPartitionKey, type PartitionKeyOptions } from '../partition-key.js';
 
 /** How the X-RateLimit-* fields are spelled. */
 export interface LegacyHeadersOptions {
@@ -16,6 +17,12 @@ export interface HeadersOptions {
    * `'draft-8'` is the same on the wire. Default: `'draft-11'`.
    */
   readonly standard?: 'draft-11' | 'draft-8' | false;
+  /**
+   * Adds `pk` to RateLimit and RateLimit-Policy: which bucket they speak of, as a hash that does not tell whose it is.
+   * For clients that are limited as several, such as by user and by key. The `secret`, the same in all instances, is at
+   * least 16 characters that nobody can guess: who knows it can check a guess at a subject. Default: false.
+   */
+  readonly partitionKey?: { readonly secret: string } | false;
   /** X-RateLimit-Limit, -Remaining and -Reset of the most restrictive policy. Default: true. */
   readonly legacy?: boolean | LegacyHeadersOptions;
   /** Retry-After on refusals: whole seconds, rounded up, at least 1. Default: true. */
@@ -31,6 +38,7 @@ export interface HeadersOptions {
 /** {@link HeadersOptions}, checked and with the defaults filled in. */
 export interface ResolvedHeadersOptions {
   readonly standard: 'draft-11' | false;
+  readonly partitionKey: PartitionKeyOptions | false;
   readonly legacy: Required<LegacyHeadersOptions> | false;
   readonly retryAfter: boolean;
   readonly writtenBy: 'interceptor' | 'guard';
@@ -42,9 +50,14 @@ export interface ResolvedHeadersOptions {
  */
 export function resolveHeadersOptions(options: HeadersOptions | undefined, where: string): ResolvedHeadersOptions {
   const given = (options === undefined ? {} : options) as Given;
-  checkOptions(given, ['standard', 'legacy', 'retryAfter', 'writtenBy'], where);
+  checkOptions(given, ['standard', 'legacy', 'retryAfter', 'writtenBy', 'partitionKey'], where);
   const standard = oneOf(given, 'standard', ['draft-11', 'draft-8', false], 'draft-11', where);
+  const partitionKey = checkedPartitionKey(given['partitionKey'], where);
+  if (partitionKey !== false && standard === false) {
+    misconfigured(where, 'partitionKey stands beside standard: false, and no other field has it', 'remove one of them');
+  }
   return {
+    partitionKey,
     standard: standard === 'draft-8' ? 'draft-11' : standard,
     legacy: resolveLegacy(given['legacy'], where),
     retryAfter: oneOf(given, 'retryAfter', [true, false], true, where),
