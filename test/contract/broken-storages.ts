@@ -1,11 +1,13 @@
 import type { Bucket, Charge } from '../../src/core/charge.js';
+import type { OverrideChanges, OverrideStore } from '../../src/core/overrides/override-store.js';
 import { Policy } from '../../src/core/policy.js';
+import { plainOf } from '../../src/core/reservation.js';
 import { RateLimitStorage, type StorageReply } from '../../src/core/storage.js';
 import type { MemoryStorage } from '../../src/storage/memory/memory.storage.js';
 import type { StorageTopic } from '../../src/testing/storage-contract/storage-contract.js';
 
-/** Memory with something in between, of which each storage below gets one thing wrong. */
-export class MemoryBehind extends RateLimitStorage {
+/** Memory with something in between, and nothing of what may be left out. */
+export class LeastBehind extends RateLimitStorage {
   constructor(protected readonly memory: MemoryStorage) {
     super();
   }
@@ -25,6 +27,17 @@ export class MemoryBehind extends RateLimitStorage {
   override reset(buckets: readonly Bucket[]): void {
     this.memory.reset(buckets);
   }
+}
+
+/** Memory with something in between, of which each storage below gets one thing wrong. */
+export class MemoryBehind extends LeastBehind {
+  override cancel(charge: Charge, reply: StorageReply): boolean {
+    return this.memory.cancel(charge, reply);
+  }
+
+  override get overrideStore(): OverrideStore {
+    return this.memory.overrideStore;
+  }
 
   override owe(debts: Parameters<RateLimitStorage['owe']>[0]): void {
     this.memory.owe(debts);
@@ -36,6 +49,34 @@ const other = (charges: readonly Charge[], change: (charge: Charge) => Partial<C
 
 const withoutPlace = (policy: Policy): Policy =>
   Object.assign(Object.create(Policy.prototype) as Policy, policy, { id: policy.name, stateId: policy.name });
+
+/** What is decided at run time, with something in between. */
+class OverridesBehind implements OverrideStore {
+  constructor(protected readonly store: OverrideStore) {}
+
+  read(after: number): Promise<OverrideChanges> {
+    return this.store.read(after);
+  }
+
+  write(key: string, value: string, lifetimeMicros: number): Promise<boolean> {
+    return this.store.write(key, value, lifetimeMicros);
+  }
+
+  remove(key: string): Promise<boolean> {
+    return this.store.remove(key);
+  }
+
+  nowMicros(): number {
+    return this.store.nowMicros();
+  }
+}
+
+const withOverrides = (Overrides: new (store: OverrideStore) => OverridesBehind) =>
+  class extends MemoryBehind {
+    override get overrideStore(): OverrideStore {
+      return new Overrides(this.memory.overrideStore);
+    }
+  };
 
 /** The mistake, the topic that finds it, and the storage that makes it. */
 export const MISTAKES: readonly [
@@ -145,5 +186,112 @@ export const MISTAKES: readonly [
         return this.memory.consume(other(charges, ({ policy }) => ({ policy: withoutPlace(policy) })));
       }
     },
+  ],
+  [
+    'nothing is charged beyond the capacity',
+    'reserving',
+    class extends MemoryBehind {
+      override consume(charges: readonly Charge[]): StorageReply {
+        return this.memory.consume(other(charges, ({ policy }) => ({ policy: plainOf(policy) })));
+      }
+    },
+  ],
+  [
+    'a line has no end',
+    'reserving',
+    class extends MemoryBehind {
+      override consume(charges: readonly Charge[]): StorageReply {
+        const endless = (policy: Policy): Policy =>
+          plainOf(policy) === policy ? policy : Object.create(policy, { capacityUnits: { value: 2 ** 51 } });
+        return this.memory.consume(other(charges, ({ policy }) => ({ policy: endless(policy) })));
+      }
+    },
+  ],
+  [
+    'a charge is said to be taken back, and is not',
+    'reserving',
+    class extends MemoryBehind {
+      override cancel(): boolean {
+        return true;
+      }
+    },
+  ],
+  [
+    'nothing is ever taken back',
+    'cancelling',
+    class extends MemoryBehind {
+      override cancel(): boolean {
+        return false;
+      }
+    },
+  ],
+  [
+    'a charge is taken back although others count on it',
+    'cancelling',
+    class extends MemoryBehind {
+      override cancel(charge: Charge, { nowMicros }: StorageReply): boolean {
+        this.memory.refund([charge], nowMicros);
+        return true;
+      }
+    },
+  ],
+  [
+    'what is taken back has decayed',
+    'cancelling',
+    class extends MemoryBehind {
+      override cancel(charge: Charge, reply: StorageReply): boolean {
+        const isLast = this.memory.cancel(charge, reply);
+        if (!isLast) return false;
+        this.memory.consume([charge]);
+        this.memory.refund([charge], reply.nowMicros);
+        return true;
+      }
+    },
+  ],
+  [
+    'what is removed is forgotten at once',
+    'overrides',
+    withOverrides(
+      class extends OverridesBehind {
+        override async read(after: number): Promise<OverrideChanges> {
+          const changes = await this.store.read(after);
+          return { ...changes, entries: changes.entries.filter(({ value }) => value !== '') };
+        }
+      },
+    ),
+  ],
+  [
+    'nothing that is decided ever ends',
+    'overrides',
+    withOverrides(
+      class extends OverridesBehind {
+        override write(key: string, value: string): Promise<boolean> {
+          return this.store.write(key, value, 0);
+        }
+      },
+    ),
+  ],
+  [
+    'capital letters of keys do not count',
+    'overrides',
+    withOverrides(
+      class extends OverridesBehind {
+        override write(key: string, value: string, lifetimeMicros: number): Promise<boolean> {
+          return this.store.write(key.toLowerCase(), value, lifetimeMicros);
+        }
+      },
+    ),
+  ],
+  [
+    'versions stand still',
+    'overrides',
+    withOverrides(
+      class extends OverridesBehind {
+        override async read(after: number): Promise<OverrideChanges> {
+          const changes = await this.store.read(after);
+          return { ...changes, version: 1, latestVersion: 1 };
+        }
+      },
+    ),
   ],
 ];

@@ -3,7 +3,7 @@ import { RateLimitConfigurationError } from '../../src/core/errors.js';
 import type { RateLimitStorage, StorageReply } from '../../src/core/storage.js';
 import { MemoryStorage } from '../../src/storage/memory/memory.storage.js';
 import { ManualClock, storageContract, type StorageHarness, type StorageTopic } from '../../src/testing/index.js';
-import { MemoryBehind, MISTAKES } from './broken-storages.js';
+import { LeastBehind, MemoryBehind, MISTAKES } from './broken-storages.js';
 
 const START = new ManualClock().nowMicros();
 
@@ -28,6 +28,25 @@ it('passes a storage that keeps its promises, whether it answers at once or late
   }
   expect(await failures(() => harness((memory) => memory))).toEqual(new Map());
   expect(await failures(() => harness((memory) => new Late(memory)))).toEqual(new Map());
+});
+
+it('fits a storage that leaves out what may be left out, when those topics are left out', async () => {
+  const least = () => harness((memory) => new LeastBehind(memory));
+  const found = await failures(least);
+  const members = { cancelling: 'cancel', owing: 'owe', overrides: 'overrideStore' } as const;
+  expect([...found.keys()]).toEqual(Object.keys(members));
+  for (const [topic, member] of Object.entries(members)) {
+    const errors = found.get(topic as StorageTopic)!;
+    expect(errors).toHaveLength(storageContract(least).filter((check) => check.topic === topic).length);
+    for (const error of errors) {
+      expect(error).toEqual(
+        new RateLimitConfigurationError(
+          `storageContract: the storage does not override ${member}, which the topic "${topic}" is about. ` +
+            `Remedy: leave the topic out: storageContract(create).filter(({ topic }) => topic !== '${topic}').`,
+        ),
+      );
+    }
+  }
 });
 
 it.each(MISTAKES)('finds it where %s', async (_mistake, topic, Wrong) => {

@@ -7,6 +7,12 @@ const subject = 'user:1';
 const owe = async ({ storage }: Contract, policy: Policy, tokens: number, who = subject): Promise<void> =>
   storage.owe([{ policy, subject: who, debtUnits: tokens * policy.refillMicros }]);
 
+/** No more than `most` tokens are to be owed then. */
+const oweUpTo = async ({ storage }: Contract, policy: Policy, tokens: number, most: number): Promise<void> => {
+  const [debtUnits, mostUnits] = [tokens * policy.refillMicros, most * policy.refillMicros];
+  return storage.owe([{ policy, subject, debtUnits, mostUnits }]);
+};
+
 /** Debt from elsewhere: what was given out while the storage was away. */
 export const owing: Checks = {
   'what is owed comes on top of what a bucket owes already, and drains as that does': async (contract) => {
@@ -40,6 +46,21 @@ export const owing: Checks = {
     deepEqual(await contract.consume(policy), [false, 0, 0.001, 50_000.001]);
     await contract.advanceMs(0.001);
     deepEqual(await contract.consume(policy), [true, 0, 0, 60_000]);
+  },
+
+  'what is owed up to a bound is not more than that, nor does it forgive anything': async (contract) => {
+    const policy = perMinute(6);
+    const owed = async () =>
+      (await contract.storage.peek([{ policy, subject, cost: 1 }])).debtUnits[0]! / policy.tokenUnits;
+    await oweUpTo(contract, policy, 4, 9);
+    equal(await owed(), 4);
+    await oweUpTo(contract, policy, 7, 9);
+    equal(await owed(), 9);
+    await oweUpTo(contract, policy, 3, 5);
+    equal(await owed(), 9);
+    await contract.advanceMs(50_000);
+    await oweUpTo(contract, policy, 3, 5);
+    equal(await owed(), 5);
   },
 
   'the debts of several buckets are their own, and no others': async (contract) => {
