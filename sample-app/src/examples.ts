@@ -1,10 +1,5 @@
-export interface Example {
-  readonly route: string;
-  readonly limit: string;
-  readonly curl: string;
-  /** What the command is answered while tokens are left, where that is not 200. `npm run check:sample` holds it to that. */
-  readonly status?: number;
-}
+import type { Example } from './example.js';
+import { planExamplesAt } from './plan-examples.js';
 
 /** Every route with its limit and a command that shows it. */
 export function examplesAt(url: string): readonly Example[] {
@@ -51,6 +46,7 @@ export function examplesAt(url: string): readonly Example[] {
       limit: 'per address 5 attempts that fail in 60 seconds, as well as the default',
       curl: `curl -i -d username=alice -d password=alice-password ${url}/login`,
     },
+    ...planExamplesAt(url),
     {
       route: 'GET /health',
       limit: 'none',

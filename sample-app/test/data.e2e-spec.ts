@@ -92,6 +92,9 @@ describe('GET / and GET /data', () => {
       '/complete',
       '/login',
       '/health',
+      '/search?q=sales',
+      '/admin/search-limits/user-1',
+      '/admin/denials',
     ]) {
       expect(text).toContain(`http://127.0.0.1:3000${route}</code>`);
     }

@@ -1,20 +1,31 @@
 import { randomUUID } from 'node:crypto';
 import { RedisStorage } from 'nestjs-token-bucket/redis';
 import type request from 'supertest';
+import { CarrierApi } from '../src/parcels/carrier-api.js';
 import { type SampleApp, startSampleApp, statusesOf, times } from './sample-app.js';
 
 const TOKEN = { token: 'alice-token' };
+const ADMIN = { token: 'carol-token' };
+const PARCELS = 25;
 
 describe('two instances on one Redis', () => {
   let instances: readonly [SampleApp, SampleApp];
+  let carrier: CarrierApi;
   beforeEach(async () => {
+    carrier = new CarrierApi();
+    await carrier.onModuleInit();
     const prefix = `sample-${randomUUID()}:`;
     // Patient: what a busy test machine does to the answers of Redis is not what is tested here.
-    const storage = () => new RedisStorage({ url: process.env.REDIS_URL, prefix, deadlineMs: 5000 });
-    instances = [await startSampleApp(storage()), await startSampleApp(storage())];
+    const start = () =>
+      startSampleApp({
+        storage: new RedisStorage({ url: process.env.REDIS_URL, prefix, deadlineMs: 5000 }),
+        carrierUrl: carrier.url,
+      });
+    instances = [await start(), await start()];
   });
   afterEach(async () => {
     for (const instance of instances) await instance.close();
+    carrier.onApplicationShutdown();
   });
 
   let turn = 0;
@@ -63,5 +74,24 @@ describe('two instances on one Redis', () => {
   it('do not limit /health, and answer 401 to strangers', async () => {
     expect(await statusesOf(110, inTurns('get', '/health'))).toEqual(times(110, 200));
     expect(await statusesOf(2, inTurns('get', '/reports'))).toEqual([401, 401]);
+  });
+
+  it('never make the carrier that they share answer 429, and send all parcels of a burst', async () => {
+    const asked = Array.from({ length: PARCELS }, (_, i) => inTurns('get', `/parcels/${i}`)());
+    const answers = await Promise.all(asked);
+    expect(answers.map(({ status }) => status)).toEqual(times(PARCELS, 200));
+    expect(answers.map(({ body }) => (body as { id: string }).id)).toEqual(answers.map((_, i) => String(i)));
+    expect(carrier.calls).toEqual({ answered: PARCELS, refused: 0 });
+  });
+
+  it('follow each other in what an administrator decides', async () => {
+    const [here, there] = instances;
+    const limitThere = async () =>
+      Number(/"search\.free";q=(\d+)/.exec((await there.send('get', '/search', TOKEN)).get('RateLimit-Policy')!)?.[1]);
+    expect(await limitThere()).toBe(10);
+    const { status } = await here.send('put', '/admin/search-limits/user-1', ADMIN).send({ perMinute: 50 });
+    expect(status).toBe(204);
+    while ((await limitThere()) !== 50);
+    expect((await there.send('delete', '/admin/search-limits/user-1', ADMIN)).body).toEqual({ wasSet: true });
   });
 });

@@ -1,13 +1,15 @@
-import { MemoryStorage, type RateLimitStorage } from 'nestjs-token-bucket';
-import { ManualClock } from 'nestjs-token-bucket/testing';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { Test } from '@nestjs/testing';
+import { ManualClock, withManualClock } from 'nestjs-token-bucket/testing';
 import request from 'supertest';
+import { AppModule, type AppModuleOptions } from '../src/app.module.js';
 import { createApp } from '../src/create-app.js';
 import { trustedProxies } from '../src/trusted-proxies.js';
 
 export interface SampleApp {
   readonly url: string;
   /** Asks as this address: the loopback address, unless another one is named. */
-  send(method: 'get' | 'post' | 'delete', path: string, client?: Client): request.Test;
+  send(method: 'get' | 'post' | 'put' | 'delete', path: string, client?: Client): request.Test;
   close(): Promise<void>;
 }
 
@@ -16,12 +18,27 @@ export interface Client {
   readonly token?: string;
 }
 
+/** Here a proxy on this machine is believed, unless told otherwise. */
+const TRUST_PROXY = 'loopback';
+
+/** The sample app on a free port, as main.ts starts it. */
+export async function startSampleApp(options: AppModuleOptions): Promise<SampleApp> {
+  return listening(await createApp({ ...options, logger: false }), TRUST_PROXY);
+}
+
 /**
- * The sample app on a free port.
- * @param trustProxy the variable TRUST_PROXY; here a proxy on this machine is believed, unless told otherwise.
+ * The sample app with a clock that moves only when told to.
+ * @param trustProxy the variable TRUST_PROXY
  */
-export async function startSampleApp(storage: RateLimitStorage, trustProxy = 'loopback'): Promise<SampleApp> {
-  const app = await createApp({ storage, logger: false });
+export async function startWithClock(trustProxy = TRUST_PROXY): Promise<SampleApp & { readonly clock: ManualClock }> {
+  const clock = new ManualClock();
+  const builder = Test.createTestingModule({ imports: [AppModule.register({})] });
+  const testing = await withManualClock(builder, clock).compile();
+  const app = testing.createNestApplication<NestExpressApplication>({ logger: false });
+  return { clock, ...(await listening(app, trustProxy)) };
+}
+
+async function listening(app: NestExpressApplication, trustProxy: string): Promise<SampleApp> {
   app.set('trust proxy', trustedProxies(trustProxy));
   await app.listen(0, '127.0.0.1');
   const url = await app.getUrl();
@@ -35,12 +52,6 @@ export async function startSampleApp(storage: RateLimitStorage, trustProxy = 'lo
     },
     close: () => app.close(),
   };
-}
-
-/** The sample app on memory, with a clock that moves only when told to. */
-export async function startWithClock(trustProxy?: string): Promise<SampleApp & { readonly clock: ManualClock }> {
-  const clock = new ManualClock();
-  return { clock, ...(await startSampleApp(new MemoryStorage({ clock }), trustProxy)) };
 }
 
 /** The status codes of so many requests, one after the other. */

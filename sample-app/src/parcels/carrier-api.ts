@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { CarrierAddress } from './carrier-address.js';
 
 const MOST_CALLS = 20;
 const WINDOW_MS = 1000;
@@ -10,7 +11,9 @@ const WINDOW_MS = 1000;
  * allows so many calls in any second, strictly, and answers 429 beyond that.
  */
 @Injectable()
-export class CarrierApi implements OnModuleInit, OnApplicationShutdown {
+export class CarrierApi extends CarrierAddress implements OnModuleInit, OnApplicationShutdown {
+  /** Calls that were answered, and those that were refused with a 429. */
+  readonly calls = { answered: 0, refused: 0 };
   private readonly callsAtMs: number[] = [];
   private server: Server | undefined;
 
@@ -18,9 +21,11 @@ export class CarrierApi implements OnModuleInit, OnApplicationShutdown {
     const server = createServer((request, response) => {
       response.setHeader('Content-Type', 'application/json');
       if (!this.allows(performance.now())) {
+        this.calls.refused++;
         response.writeHead(429, { 'Retry-After': '1' }).end('{}');
         return;
       }
+      this.calls.answered++;
       response.end(JSON.stringify({ id: request.url?.split('/').at(-1), state: 'on its way' }));
     });
     this.server = server;
@@ -32,7 +37,7 @@ export class CarrierApi implements OnModuleInit, OnApplicationShutdown {
     this.server?.closeAllConnections();
   }
 
-  get url(): string {
+  override get url(): string {
     const { port } = this.server!.address() as AddressInfo;
     return `http://127.0.0.1:${port}`;
   }

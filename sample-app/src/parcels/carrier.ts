@@ -1,6 +1,6 @@
 import { BadGatewayException, Injectable } from '@nestjs/common';
 import { WaitForRateLimit } from 'nestjs-token-bucket';
-import { CarrierApi } from './carrier-api.js';
+import { CarrierAddress } from './carrier-address.js';
 
 export interface Parcel {
   readonly id: string;
@@ -10,7 +10,7 @@ export interface Parcel {
 /** Asks the carrier, never faster than the policy `carrier` says, so that it never answers 429. */
 @Injectable()
 export class Carrier {
-  constructor(private readonly api: CarrierApi) {}
+  constructor(private readonly api: CarrierAddress) {}
 
   // Who comes when 10 seconds are not enough is told so at once.
   @WaitForRateLimit('carrier', { maxWaitMs: 10_000 })
