@@ -1,84 +1,82 @@
-import { Controller, Get, type INestApplication, type Type } from '@nestjs/common';
-import { Test } from '@nestjs/testing';
-import { MemoryStorage, RateLimitModule, type RateLimitModuleOptions } from 'nestjs-token-bucket';
-import { ManualClock, withManualClock } from 'nestjs-token-bucket/testing';
-import request from 'supertest';
-import { blocksOf } from './support/markdown.js';
-import { runBlock } from './support/run-block.js';
+import { RateLimit, RateLimitModule } from 'nestjs-token-bucket';
+import { asController, closeApps, HomeController, startApp } from './support/application.js';
+import { blocksOf, blockWith } from './support/markdown.js';
+import { blocksNotRun, runWith } from './support/run-block.js';
 
 const GUIDE = 'docs/coming-from-throttler.md';
+afterEach(closeApps);
 
-const running: INestApplication[] = [];
-afterEach(async () => {
-  for (const app of running.splice(0)) await app.close();
-});
-
-async function start(
-  imports: object[],
-  controllers: Type[] = [],
-  clock = new ManualClock(),
-): Promise<INestApplication> {
-  const testing = Test.createTestingModule({ imports: imports as Type[], controllers });
-  const app = (await withManualClock(testing, clock).compile()).createNestApplication({ logger: false });
-  running.push(app);
-  return app.init();
-}
-
-@Controller()
-class HomeController {
-  @Get() home(): void {}
-}
-
-const limited = (options: RateLimitModuleOptions) =>
-  RateLimitModule.forRoot({ storage: new MemoryStorage(), ...options });
+@RateLimit(1, 60)
+class OneAMinute {}
 
 describe('Whoever comes from @nestjs/throttler', () => {
   it('has the limits that the first example says', async () => {
-    const { AppModule } = await runBlock<{ readonly AppModule: Type }>(blocksOf(GUIDE)[0]!);
-    const server = (await start([AppModule])).getHttpServer();
+    const { exports } = await runWith(blocksOf(GUIDE)[0]!);
+    const app = await startApp({ modules: [] }, { root: exports['AppModule'] });
     const policy = async (method: 'get' | 'post', path: string) =>
-      (await request(server)[method](path)).headers['ratelimit-policy'];
+      (await app[method](path)).headers['ratelimit-policy'];
     expect(await policy('get', '/reports')).toBe('"default";q=10;w=60');
     expect(await policy('post', '/reports')).toBe('"default";q=3;w=60');
     expect(await policy('get', '/reports/health')).toBeUndefined();
   });
 
-  it('finds three throttlers again as three policies of these names', async () => {
-    const app = await start([limited({ default: '3/second; 20 per 10 seconds; 100/minute' })], [HomeController]);
-    expect((await request(app.getHttpServer()).get('/')).headers['ratelimit-policy']).toBe(
+  it('finds three throttlers again as three policies of these names, until a nearer limit replaces them', async () => {
+    const { modules } = await runWith(blockWith("default: '3/second", GUIDE));
+    const { exports } = await runWith(blockWith('class UsersController', GUIDE));
+    const controllers = [HomeController, asController('users', exports['UsersController'])];
+    const app = await startApp({ modules }, { controllers });
+    expect((await app.get('/')).headers['ratelimit-policy']).toBe(
       '"default.second";q=3;w=1, "default.10-seconds";q=20;w=10, "default.minute";q=100;w=60',
     );
+    expect((await app.get('/users')).headers['ratelimit-policy']).toBe(
+      '"default.second";q=5;w=1, "default.10-seconds";q=30;w=10',
+    );
+  });
+
+  it('has numbers that depend on the request', async () => {
+    const { exports } = await runWith(blockWith("startsWith('/reports/large')", GUIDE));
+    const controllers = [asController('reports{/:size}', exports['ReportsController'])];
+    const app = await startApp({ modules: [] }, { controllers });
+    const policy = async (path: string) => (await app.get(path)).headers['ratelimit-policy'];
+    expect([await policy('/reports'), await policy('/reports/large')]).toEqual([
+      '"default";q=50;w=60',
+      '"default";q=5;w=60',
+    ]);
+  });
+
+  it('has requests that do not count', async () => {
+    const { modules } = await runWith(blockWith('/monitoring/', GUIDE));
+    const app = await startApp({ modules }, { controllers: [HomeController] });
+    expect(await app.admitted('/')).toBe(10);
+    expect((await app.get('/', { 'user-agent': 'monitoring 1.0' })).status).toBe(200);
   });
 
   it.each([
     ['one more every 6 s after 10 at once: a bucket', {}, 19],
     ['no more than 10: a sliding window log', { algorithm: 'sliding-window-log' }, 10],
   ] as const)('sees in the minute after a pause %s', async (_kind, how, most) => {
-    const clock = new ManualClock();
-    const app = await start([limited({ default: { capacity: 10, perSeconds: 60, ...how } })], [HomeController], clock);
-    const admitAll = async () => {
-      let count = 0;
-      while ((await request(app.getHttpServer()).get('/')).status === 200) count++;
-      return count;
-    };
-    expect(await admitAll()).toBe(10);
-    clock.advanceMs(59_999.999);
-    expect(await admitAll()).toBe(most - 10);
+    const modules = [RateLimitModule.forRoot({ default: { capacity: 10, perSeconds: 60, ...how } })];
+    const app = await startApp({ modules }, { controllers: [HomeController] });
+    expect(await app.admitted('/')).toBe(10);
+    app.clock.advanceMs(59_999.999);
+    expect(await app.admitted('/')).toBe(most - 10);
   });
 
   it('can leave clients the fields and the body that they know', async () => {
-    const headers = { standard: false, legacy: { reset: 'delta' } } as const;
-    const body = () => ({ statusCode: 429, message: 'ThrottlerException: Too Many Requests' });
-    const app = await start([limited({ default: { capacity: 1, perSeconds: 60 }, headers, body })], [HomeController]);
-    const admitted = await request(app.getHttpServer()).get('/');
+    const { modules } = await runWith(blockWith('ThrottlerException', GUIDE));
+    const controllers = [asController('reports', OneAMinute)];
+    const app = await startApp({ modules }, { controllers });
+    const admitted = await app.get('/reports');
     expect(admitted.headers).toMatchObject({
       'x-ratelimit-limit': '1',
       'x-ratelimit-remaining': '0',
       'x-ratelimit-reset': '60',
     });
     expect(admitted.headers).not.toHaveProperty('ratelimit');
-    const refused = await request(app.getHttpServer()).get('/');
+    const refused = await app.get('/reports');
     expect(refused.headers).toMatchObject({ 'retry-after': '60', 'x-ratelimit-reset': '60' });
-    expect(refused.body).toEqual(body());
+    expect(refused.body).toEqual({ statusCode: 429, message: 'ThrottlerException: Too Many Requests' });
   });
+
+  it('reads a guide that was run as a whole by the tests above', () => expect(blocksNotRun(GUIDE)).toEqual([]));
 });

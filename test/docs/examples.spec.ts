@@ -7,13 +7,13 @@ import {
   Module,
   type NestInterceptor,
   type Type,
+  type ValueProvider,
 } from '@nestjs/common';
 import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
-import { Test, type TestingModuleBuilder } from '@nestjs/testing';
+import { Test, type TestingModule, type TestingModuleBuilder } from '@nestjs/testing';
 import {
   Decision,
   MemoryStorage,
-  Policy,
   RateLimit,
   RateLimitConfigurationError,
   RateLimitDecision,
@@ -26,10 +26,10 @@ import {
   user,
 } from 'nestjs-token-bucket';
 import { RedisStorage } from 'nestjs-token-bucket/redis';
-import { ManualClock, NoLimits, withManualClock, withoutRateLimits } from 'nestjs-token-bucket/testing';
+import { ManualClock, withManualClock, withoutRateLimits } from 'nestjs-token-bucket/testing';
 import request from 'supertest';
-import { blockWith, blocksOf } from './support/markdown.js';
-import { runBlock } from './support/run-block.js';
+import { blockWith } from './support/markdown.js';
+import { runBlock, runWith } from './support/run-block.js';
 
 const running: INestApplication[] = [];
 afterEach(async () => {
@@ -50,68 +50,10 @@ async function statuses(count: number, app: INestApplication, path: string): Pro
   return answers;
 }
 
-describe('The first example of the README', () => {
-  it('is a running application with a limit of 30, as it stands there', async () => {
-    const { AppModule } = await runBlock<{ readonly AppModule: Type }>(blocksOf('README.md')[0]!);
-    const app = await start(Test.createTestingModule({ imports: [AppModule] }));
-
-    const first = await get(app, '/data');
-    expect(first.status).toBe(200);
-    expect(first.body).toEqual(['some', 'data']);
-    expect(first.headers).toMatchObject({
-      'ratelimit-policy': '"default";q=30;w=60',
-      ratelimit: expect.stringMatching(/^"default";r=29;t=\d+$/),
-      'x-ratelimit-limit': '30',
-      'x-ratelimit-remaining': '29',
-    });
-    expect(first.headers).not.toHaveProperty('retry-after');
-  });
-
-  it('refuses the 31st request with all that the README tells of', async () => {
-    const { AppModule } = await runBlock<{ readonly AppModule: Type }>(blocksOf('README.md')[0]!);
-    const clock = new ManualClock();
-    const testing = Test.createTestingModule({ imports: [AppModule] });
-    const app = await start(withManualClock(testing, clock));
-
-    expect(await statuses(30, app, '/data')).toEqual(Array.from({ length: 30 }, () => 200));
-    const refused = await get(app, '/data');
-    expect(refused.status).toBe(429);
-    expect(refused.headers).toMatchObject({
-      'retry-after': '2',
-      'cache-control': 'no-store',
-      'ratelimit-policy': '"default";q=30;w=60',
-      ratelimit: '"default";r=0;t=2',
-      'x-ratelimit-limit': '30',
-      'x-ratelimit-remaining': '0',
-      'x-ratelimit-reset': String(clock.unixMicros() / 1_000_000 + 2),
-    });
-    clock.advanceMs(2000);
-    expect(await statuses(2, app, '/data')).toEqual([200, 429]);
-  });
-});
-
-describe('The second example of the README', () => {
-  it.each([
-    ['get', '/reports', 'list', '"default";q=30;w=60'],
-    ['post', '/reports', 'create', '"default";q=100;w=60, "exports";q=5;w=60'],
-    ['get', '/reports/health', 'health', undefined],
-    ['get', '/reports/7', 'one', '"default";q=100;w=60, "burst";q=10;w=1, "hourly";q=1000;w=3600'],
-  ] as const)('limits %s %s as the comment beside %s() says', async (method, path, _handler, policies) => {
-    const { AppModule } = await runBlock<Record<string, Type>>(blockWith('new RedisStorage(', 'README.md'));
-    const { ReportsController } = await runBlock<Record<string, Type>>(
-      blockWith('class ReportsController', 'README.md'),
-    );
-    const testing = Test.createTestingModule({ imports: [AppModule!], controllers: [ReportsController!] });
-    const app = await start(testing.overrideProvider(RateLimitStorage).useValue(new MemoryStorage()));
-    const { headers } = await request(app.getHttpServer())[method](path);
-    expect(headers['ratelimit-policy']).toBe(policies);
-  });
-});
-
 describe('Limits in code', () => {
-  it.each(['README.md', 'docs/in-code.md'])('work without Nest as %s says', async (file) => {
+  it('work without Nest', async () => {
     const { limiter } = await runBlock<{ readonly limiter: RateLimiter }>(
-      blockWith('new RateLimiter(', file),
+      blockWith('new RateLimiter(', 'docs/in-code.md'),
       'limiter',
     );
     expect(await limiter.peek({ policy: 'jobs', subject: 'user:42' })).toMatchObject({ remaining: 4 });
@@ -155,17 +97,6 @@ describe('Limits in code', () => {
 
     for (let i = 0; i < 5; i++) await expect(notifications.send('nobody', 'Hello')).rejects.toThrow('no such');
     expect(await notifications.mailsLeft('nobody')).toBe(3);
-  });
-
-  it('ask for the bucket of the policy that the example of the README declares', async () => {
-    const { Notifications } = await runBlock<Record<string, Type>>(blockWith('class Notifications', 'README.md'));
-    const policies = { mails: { capacity: 3, perSeconds: 60, usedInCode: true } };
-    const imports = [RateLimitModule.forRoot({ policies })];
-    const app = await start(Test.createTestingModule({ imports, providers: [Notifications!] }));
-    const notifications = app.get<{ maySend(recipient: string): Promise<boolean> }>(Notifications!);
-    const answers: boolean[] = [];
-    for (let i = 0; i < 4; i++) answers.push(await notifications.maySend('ada'));
-    expect(answers).toEqual([true, true, true, false]);
   });
 });
 
@@ -300,6 +231,19 @@ describe('Limits in the tests of others, as docs/testing.md says', () => {
     expect(await whatIsAdmitted(app)).toEqual(ONCE_EACH);
   });
 
+  it.each([
+    ['withManualClock(Test', ONCE_EACH],
+    ['withoutRateLimits(Test', EVERYTHING],
+  ])('are told about by a block with %s…', async (text, expected) => {
+    const { exports } = await runWith<{ testing: TestingModule }>(blockWith(text, 'docs/testing.md'), {
+      names: ['testing'],
+      given: { AppModule: appModule(forRoot()) },
+    });
+    const app = exports.testing.createNestApplication({ logger: false });
+    running.push(await app.init());
+    expect(await whatIsAdmitted(app)).toEqual(expected);
+  });
+
   it('need a builder, and a clock', async () => {
     const compiled = await Test.createTestingModule({}).compile();
     const notABuilder =
@@ -321,8 +265,9 @@ describe('Limits in the tests of others, as docs/testing.md says', () => {
   });
 
   it('are not there where the module is left out, and the RateLimiter is made by hand', async () => {
-    const limiter = new RateLimiter(new NoLimits(), [new Policy({ name: 'jobs', capacity: 1, perSeconds: 3600 })]);
-    const providers = [Jobs, { provide: RateLimiter, useValue: limiter }];
+    const block = blockWith('new NoLimits()', 'docs/testing.md');
+    const { provider } = await runBlock<{ provider: ValueProvider }>(block);
+    const providers = [Jobs, provider];
     const app = await start(Test.createTestingModule({ controllers: [LimitedController], providers }));
     expect(await whatIsAdmitted(app)).toEqual(EVERYTHING);
     expect((await get(app, '/before')).body).toEqual({ left: 'nobody counts' });

@@ -1,30 +1,34 @@
-import { Controller, Get, type INestApplication, type Type } from '@nestjs/common';
-import { Test } from '@nestjs/testing';
-import { MemoryStorage, Policy, RateLimit, RateLimiter, RateLimitModule } from 'nestjs-token-bucket';
-import { ManualClock } from 'nestjs-token-bucket/testing';
+import { Controller, Get, type INestApplication } from '@nestjs/common';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { RateLimit, RateLimitModule } from 'nestjs-token-bucket';
 import request from 'supertest';
+import {
+  as,
+  asController,
+  closeApps,
+  failWith,
+  type RunningApp,
+  startApp,
+  statusesOfMany,
+} from './support/application.js';
 import { blockWith } from './support/markdown.js';
-import { runBlock } from './support/run-block.js';
+import { blocksNotRun, runWith } from './support/run-block.js';
 
 const FILE = 'docs/limits.md';
-const running: INestApplication[] = [];
-afterEach(async () => {
-  for (const app of running.splice(0)) await app.close();
-});
+afterEach(closeApps);
 
-async function start(controller: Type, storage = new MemoryStorage()): Promise<INestApplication> {
-  const policies = { exports: '5/minute' };
-  const testing = Test.createTestingModule({
-    imports: [RateLimitModule.forRoot({ storage, policies: controller.name === 'ReportsController' ? policies : {} })],
-    controllers: [controller],
-  });
-  const app = (await testing.compile()).createNestApplication({ logger: false });
-  running.push(app);
-  return app.init();
+/** An application with the only controller of a block. */
+async function startLimited(
+  text: string,
+  controller: string,
+  path: string,
+  ...answer: [((asked: { readonly body: unknown }) => unknown)?]
+): Promise<RunningApp> {
+  const { exports } = await runWith(blockWith(text, FILE));
+  return startApp({ modules: [] }, { controllers: [asController(path, exports[controller], ...answer)] });
 }
 
-const ask = (app: INestApplication, path: string, headers: Record<string, string> = {}) =>
-  request(app.getHttpServer()).get(path).set(headers);
+const isRight = (body: unknown): boolean => (body as { password?: string }).password === 'right';
 
 describe('docs/limits.md', () => {
   it.each([
@@ -36,18 +40,150 @@ describe('docs/limits.md', () => {
     ['f', '"default.burst";q=10;w=1, "default.daily";q=1000;w=86400'],
     ['g', '"default.free";q=60;w=60'],
     ['h', '"default";q=60;w=60'],
+    ['i', '"default";q=10;w=60'],
+    ['j', '"own.second";q=10;w=1, "own.hour";q=1000;w=3600'],
   ])('has a form %s that means %s', async (path, policies) => {
-    const { ReportsController } = await runBlock<Record<string, Type>>(blockWith('class ReportsController', FILE));
-    const app = await start(ReportsController!);
-    expect((await ask(app, `/reports/${path}`)).headers['ratelimit-policy']).toBe(policies);
+    const { exports } = await runWith(blockWith("@Get('a')", FILE));
+    const modules = [RateLimitModule.forRoot({ policies: { exports: '5/minute' } })];
+    const app = await startApp({ modules }, { controllers: [exports['ReportsController']!] });
+    expect((await app.get(`/reports/${path}`)).headers['ratelimit-policy']).toBe(policies);
+    expect((await app.post('/reports/k')).headers['ratelimit']).toBe('"exports";r=3;t=36');
+  });
+
+  it('has the same forms for the module', async () => {
+    const { modules } = await runWith(blockWith("exports: '5/minute', search:", FILE));
+    @Controller()
+    class UsesController {
+      @Get('exports') @RateLimit('exports') exports(): void {}
+      @Get('search') @RateLimit('search') search(): void {}
+    }
+    const app = await startApp({ modules }, { controllers: [UsesController] });
+    const module = '"default.minute";q=100;w=60, "default.hour";q=1000;w=3600';
+    expect((await app.get('/exports')).headers['ratelimit-policy']).toBe(`${module}, "exports";q=5;w=60`);
+    expect((await app.get('/search')).headers['ratelimit-policy']).toBe(
+      `${module}, "search.second";q=10;w=1, "search.minute";q=100;w=60`,
+    );
   });
 
   it('has tiers that are checked together', async () => {
-    const { ApiController } = await runBlock<Record<string, Type>>(blockWith('const planOf', FILE));
-    const app = await start(ApiController!);
-    expect((await ask(app, '/api')).headers['ratelimit-policy']).toBe(
-      '"plan.free.minute";q=60;w=60, "plan.free.daily";q=1000;w=86400',
+    const { exports } = await runWith(blockWith('const planOf', FILE));
+    const app = await startApp({ modules: [] }, { controllers: [exports['ApiController']!] });
+    const policies = async (plan: string) => (await app.get('/api', as({ id: 1, plan }))).headers['ratelimit-policy'];
+    expect(await policies('free')).toBe('"plan.free.minute";q=60;w=60, "plan.free.daily";q=1000;w=86400');
+    expect(await policies('pro')).toBe('"plan.pro.minute";q=1000;w=60, "plan.pro.day";q=100000;w=86400');
+    expect(await policies('partner')).toBeUndefined();
+    expect((await app.get('/api', as({ id: 1, plan: 'fre' }))).status).toBe(500);
+    expect(await app.admitted('/api', as({ id: 1, plan: 'free' }))).toBe(59);
+  });
+
+  it('has numbers that were agreed on with a customer', async () => {
+    const app = await startLimited('perMinute ?? 60', 'ApiController', 'api');
+    const policies = async (user: object) => (await app.get('/api', as(user))).headers['ratelimit-policy'];
+    expect(await policies({ id: 1 })).toBe('"default";q=60;w=60');
+    expect(await policies({ id: 2, perMinute: 7 })).toBe('"default";q=7;w=60');
+  });
+
+  it('has costs that are stated and costs that a request decides', async () => {
+    const { exports } = await runWith(blockWith('itemsOf', FILE));
+    const controllers = [
+      asController('search', exports['SearchController']),
+      asController('import', exports['ImportController']),
+    ];
+    const app = await startApp({ modules: [] }, { controllers });
+    expect((await app.get('/search')).headers['x-ratelimit-remaining']).toBe('95');
+    const importOf = (items: unknown) => app.post('/import', {}, { items });
+    expect((await importOf([1, 2, 3])).headers['x-ratelimit-remaining']).toBe('996');
+    expect((await importOf({ length: -99 })).headers['x-ratelimit-remaining']).toBe('995');
+    const { status, headers, body } = await importOf(Array.from({ length: 1000 }, () => 0));
+    expect([status, headers['x-ratelimit-remaining'], headers['retry-after']]).toEqual([429, '995', undefined]);
+    expect(body.message).toMatch('more than the limit ever allows');
+  });
+
+  it('lets requests through by the module, by a policy and by a use of it', async () => {
+    const { modules, exports } = await runWith(blockWith("query.dry === '1'", FILE));
+    const prepare = (app: INestApplication) => (app as NestExpressApplication).set('trust proxy', 'loopback');
+    const controllers = [asController('search', exports['SearchController'])];
+    const app = await startApp({ modules }, { controllers, prepare });
+    const module = '"default";q=100;w=60';
+    expect((await app.get('/search')).headers['ratelimit-policy']).toBe(`${module}, "search";q=10;w=1`);
+    expect((await app.get('/search?dry=1')).headers['ratelimit-policy']).toBe(module);
+    const { headers } = await request(app.app.getHttpServer()).head('/search');
+    expect(headers['ratelimit-policy']).toBe(module);
+    expect((await app.get('/search', { 'x-forwarded-for': '10.1.2.3' })).headers).not.toHaveProperty('ratelimit');
+  });
+
+  it('has a message for those who are refused', async () => {
+    const app = await startLimited('@RateLimit(24', 'ReportsController', 'reports');
+    expect(await app.admitted('/reports')).toBe(24);
+    expect((await app.get('/reports')).body.message).toBe('Daily quota exceeded. Retry in 3600 seconds.');
+  });
+
+  it('lets 20 wait, and refuses all others at once', async () => {
+    const app = await startLimited("name: 'steady'", 'ImportController', 'import');
+    const statuses = await statusesOfMany(app, '/import', 10 + 20 + 5);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(5);
+    expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(10);
+  });
+
+  it('counts only failures', async () => {
+    const app = await startLimited("name: 'login', refundIf", 'LoginController', 'login', ({ body }) =>
+      isRight(body) ? 'welcome' : failWith(401),
     );
+    const logIn = async (password: string) => (await app.post('/login', {}, { password })).status;
+    for (let i = 0; i < 10; i++) expect(await logIn('right')).toBe(201);
+    for (let i = 0; i < 5; i++) expect(await logIn('wrong')).toBe(401);
+    expect(await logIn('right')).toBe(429);
+  });
+
+  it('charges an estimate, and settles by what was used', async () => {
+    const app = await startLimited('settle: ({ result, error })', 'CompletionsController', 'complete', ({ body }) =>
+      (body as { tokens?: number }).tokens === undefined ? failWith(500) : body,
+    );
+    const complete = async (tokens?: number) => {
+      const { status, headers } = await app.post('/complete', as({ id: 1 }), { prompt: 'abc', tokens });
+      return [status, headers['x-ratelimit-remaining']];
+    };
+    expect(await complete(700)).toEqual([201, '897']);
+    expect(await complete()).toEqual([500, '197']);
+    expect(await complete(100)).toEqual([201, '197']);
+    expect(await complete(900)).toEqual([201, '97']);
+    // It had 200 and owes 400 of the other 700; a minute brings 1000.
+    expect(await complete(1)).toEqual([429, '0']);
+    app.clock.advanceMs((400 + 103) * 60);
+    expect(await complete(1)).toEqual([201, '0']);
+  });
+
+  it('has bytes for tokens, and says so', async () => {
+    const app = await startLimited("unit: 'content-bytes'", 'UploadsController', 'uploads');
+    const { headers } = await app.post('/uploads', {}, { a: 'bc' });
+    expect(headers['ratelimit-policy']).toBe('"upload";q=1048576;qu="content-bytes";w=60');
+    expect(headers['x-ratelimit-remaining']).toBe(String(1_048_576 - '{"a":"bc"}'.length));
+  });
+
+  it('has rules of uses', async () => {
+    const { modules, exports } = await runWith(blockWith("@RateLimit('attempts'", FILE));
+    const answer = ({ body }: { readonly body: unknown }) => (isRight(body) ? 'welcome' : failWith(401));
+    const controllers = [
+      asController('login', exports['LoginController'], answer),
+      asController('codes', exports['CodesController'], answer),
+    ];
+    const app = await startApp({ modules }, { controllers });
+    const left = async (path: string, password: string) =>
+      (await app.post(path, {}, { password })).headers['x-ratelimit-remaining'];
+    expect([await left('/login', 'right'), await left('/codes', 'right')]).toEqual(['4', '4']);
+    expect([await left('/login', 'wrong'), await left('/codes', 'wrong')]).toEqual(['4', '3']);
+    expect([await left('/login', 'right'), await left('/login', 'right')]).toEqual(['0', '0']);
+  });
+
+  it('has one bucket in two places', async () => {
+    const { exports } = await runWith(blockWith("id: 'search'", FILE));
+    const controllers = [
+      asController('people', exports['PeopleController']),
+      asController('companies', exports['CompaniesController']),
+    ];
+    const app = await startApp({ modules: [] }, { controllers });
+    expect(await app.admitted('/people')).toBe(10);
+    expect(await app.admitted('/companies')).toBe(0);
   });
 
   it.each([
@@ -62,39 +198,14 @@ describe('docs/limits.md', () => {
         return 'by a function';
       }
     }
-    const app = await start(NumbersController, new MemoryStorage({ clock: new ManualClock() }));
-    for (let i = 0; i < used; i++) await ask(app, '/');
+    const app = await startApp({ modules: [] }, { controllers: [NumbersController] });
+    for (let i = 0; i < used; i++) await app.get('/');
     numbers = after;
-    const { headers } = await ask(app, '/');
+    const { headers } = await app.get('/');
     // One that is admitted takes one.
     const taken = wait === undefined ? 1 : 0;
     expect([Number(headers['x-ratelimit-remaining']) + taken, headers['retry-after']]).toEqual([Number(left), wait]);
   });
-});
 
-describe('docs/in-code.md', () => {
-  it('has a job that is corrected in both directions, and given back when it fails', async () => {
-    const { Reports } = await runBlock<{
-      Reports: new (limiter: RateLimiter) => { make(customer: string): Promise<number> };
-    }>(blockWith('limiter.settle(', 'docs/in-code.md'));
-    const clock = new ManualClock();
-    const limiter = new RateLimiter(new MemoryStorage({ clock }), [
-      new Policy({ name: 'rows', capacity: 10_000, perSeconds: 3600, maxDebt: 5000 }),
-    ]);
-    const left = async () => (await limiter.peek({ policy: 'rows', subject: 'customer:7' })).remaining;
-    const reports = new Reports(limiter);
-    const build = jest.spyOn(reports as unknown as { build(): Promise<unknown[]> }, 'build');
-    build.mockResolvedValueOnce(Array.from({ length: 200 }));
-    expect(await reports.make('7')).toBe(200);
-    expect(await left()).toBe(9800);
-    build.mockResolvedValueOnce(Array.from({ length: 4800 }));
-    await reports.make('7');
-    expect(await left()).toBe(5000);
-    build.mockRejectedValueOnce(new Error('no database'));
-    await expect(reports.make('7')).rejects.toThrow('no database');
-    expect(await left()).toBe(5000);
-    build.mockResolvedValueOnce(Array.from({ length: 9000 }));
-    await reports.make('7');
-    await expect(reports.make('7')).rejects.toThrow(/in 18\d\d seconds/);
-  });
+  it('was run as a whole by the tests above', () => expect(blocksNotRun(FILE)).toEqual([]));
 });

@@ -1,9 +1,9 @@
 import { Controller, Get, type Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { RateLimit, RateLimitModule } from 'nestjs-token-bucket';
+import { RateLimit, type RateLimiter, RateLimitModule } from 'nestjs-token-bucket';
 import request from 'supertest';
 import { blockWith } from './support/markdown.js';
-import { runBlock } from './support/run-block.js';
+import { blocksNotRun, runBlock, runWith } from './support/run-block.js';
 
 const FILE = 'docs/observing.md';
 
@@ -50,4 +50,45 @@ describe('docs/observing.md', () => {
     ]);
     await app.close();
   });
+
+  it('has policies that are counted before anybody asks', async () => {
+    const { limiter } = await runBlock<{ limiter: RateLimiter }>(blockWith('keepCountsOf(PLANS)', FILE));
+    const zero = { place: 'plans', allowed: 0, denied: 0, withoutStorage: 0, failed: 0 };
+    expect(limiter.counts).toEqual([
+      { policy: 'free', ...zero },
+      { policy: 'pro', ...zero },
+    ]);
+  });
+
+  const startLogged = async (text: string) => {
+    const lines: string[] = [];
+    const remember = (line: unknown): number => lines.push(String(line));
+    const { modules } = await runWith(blockWith(text, FILE));
+    const testing = Test.createTestingModule({ imports: [...modules], controllers: [HomeController] });
+    const app = (await testing.compile()).createNestApplication({
+      logger: { log: remember, warn: remember, error: remember },
+    });
+    await app.init();
+    return { app, lines };
+  };
+
+  it('has a table of all routes', async () => {
+    const { app, lines } = await startLogged('logPolicies: true');
+    expect(lines.find((line) => line.startsWith('Limits of all routes:'))).toMatch(
+      /^GET +\/ +HomeController.home +default/m,
+    );
+    await app.close();
+  });
+
+  it('has summaries at intervals of its own', async () => {
+    const { app, lines } = await startLogged('intervalSeconds: 600');
+    const timers = jest.spyOn(globalThis, 'setTimeout');
+    for (let i = 0; i < 4; i++) await request(app.getHttpServer()).get('/');
+    timers.mock.calls.find(([, delayMs]) => delayMs === 600_000)![0]();
+    timers.mockRestore();
+    expect(lines.at(-1)).toContain('Denied in 600 s: 3 requests of 1 client.');
+    await app.close();
+  });
+
+  it('was run as a whole by the tests above', () => expect(blocksNotRun(FILE)).toEqual([]));
 });

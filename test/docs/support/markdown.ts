@@ -14,7 +14,7 @@ export interface Block {
 }
 
 const LANGUAGES = ['ts', 'sh', 'http', 'json'];
-const FENCE = /^\s*(?:```|~~~)(.*)$/;
+const FENCE = /^(\s*)(?:```|~~~)(.*)$/;
 
 /** README.md and docs/*.md. */
 export function documents(): readonly string[] {
@@ -31,15 +31,19 @@ export function blocksOf(file: string, text = textOf(file)): readonly Block[] {
   const lines = text.split('\n');
   const blocks: Block[] = [];
   for (let at = 0; at < lines.length; at++) {
-    const language = FENCE.exec(lines[at]!)?.[1]?.trim();
-    if (language === undefined) continue;
+    const fence = FENCE.exec(lines[at]!);
+    if (fence === null) continue;
+    const indent = fence[1]!;
+    const language = fence[2]!.trim();
     const end = lines.findIndex((line, i) => i > at && FENCE.test(line));
     if (!LANGUAGES.includes(language) || end < 0) {
       throw new Error(
         `${file}:${at + 1}: a block in "${language}"; expected one of ${LANGUAGES.join(', ')}, and its end.`,
       );
     }
-    if (language === 'ts') blocks.push({ file, line: at + 1, code: lines.slice(at + 1, end).join('\n') });
+    // In a list a block is indented, which whoever copies it leaves behind.
+    const code = lines.slice(at + 1, end).map((line) => (line.startsWith(indent) ? line.slice(indent.length) : line));
+    if (language === 'ts') blocks.push({ file, line: at + 1, code: code.join('\n') });
     at = end;
   }
   return blocks;

@@ -3,10 +3,12 @@
  * has to import everything.
  */
 export const NAMES_OF_PIECES = [
-  "import type { ExecutionContext } from '@nestjs/common';",
+  "import { type ExecutionContext, Injectable } from '@nestjs/common';",
   "import type { NestExpressApplication } from '@nestjs/platform-express';",
   "import { FastifyAdapter } from '@nestjs/platform-fastify';",
   "import { Test } from '@nestjs/testing';",
+  "import { afterAuthentication, everyone } from 'nestjs-token-bucket';",
+  "import type { RateLimitModuleOptions, RateLimitOptionsFactory } from 'nestjs-token-bucket';",
   "import { type Bucket, type Charge, type Decision, firstOf, fromAddresses, header } from 'nestjs-token-bucket';",
   "import { type HttpRequest, ip, type MaybePromise } from 'nestjs-token-bucket';",
   "import { MemoryStorage, RateLimit, type RateLimiter, RateLimitModule, RateLimitStorage } from 'nestjs-token-bucket';",
@@ -20,6 +22,7 @@ export const NAMES_OF_PIECES = [
   "import { getRateLimiterToken, type PolicyLimiter, WaitTooLongError } from 'nestjs-token-bucket';",
   'declare const policyLimiter: PolicyLimiter;',
   'declare class AppModule {}',
+  'declare class LimitsModule {}',
   'declare class MyStorage extends MemoryStorage {}',
   // Of @nestjs/config, which nothing else here needs.
   'declare class ConfigModule {}',

@@ -1,0 +1,91 @@
+import { createHmac } from 'node:crypto';
+import { Controller, Get } from '@nestjs/common';
+import { RateLimit } from 'nestjs-token-bucket';
+import { as, closeApps, HomeController, startApp } from './support/application.js';
+import { blockWith } from './support/markdown.js';
+import { blocksNotRun, runWith } from './support/run-block.js';
+
+const FILE = 'docs/http.md';
+afterEach(closeApps);
+
+@Controller()
+class TwiceController {
+  @Get() @RateLimit(2, 60) twice(): string {
+    return 'twice';
+  }
+}
+
+describe('docs/http.md', () => {
+  it('states the defaults of headers', async () => {
+    const stated = await startApp(await runWith(blockWith('legacy: true,', FILE)), { controllers: [TwiceController] });
+    const fields = async (app: typeof stated) => {
+      const { headers } = await app.get('/');
+      return Object.fromEntries(Object.entries(headers).filter(([name]) => /ratelimit|retry|cache-control/.test(name)));
+    };
+    const silent = await startApp({ modules: [] }, { controllers: [TwiceController] });
+    const byStated = [await fields(stated), await fields(stated), await fields(stated)];
+    expect(byStated).toEqual([await fields(silent), await fields(silent), await fields(silent)]);
+    expect(byStated[2]).toEqual({
+      'ratelimit-policy': '"default";q=2;w=60',
+      ratelimit: '"default";r=0;t=30',
+      'x-ratelimit-limit': '2',
+      'x-ratelimit-remaining': '0',
+      'x-ratelimit-reset': '1800000030',
+      'retry-after': '30',
+      'cache-control': 'no-store',
+    });
+  });
+
+  it('has older fields with seconds from now and the policy that they speak of', async () => {
+    const app = await startApp(await runWith(blockWith("reset: 'delta', policy: true", FILE)), {
+      controllers: [HomeController],
+    });
+    const { headers } = await app.get('/');
+    expect(headers).toMatchObject({
+      'x-ratelimit-limit': '10',
+      'x-ratelimit-remaining': '9',
+      'x-ratelimit-reset': '6',
+      'x-ratelimit-policy': '10;w=60;name="default"',
+    });
+    expect(headers).not.toHaveProperty('ratelimit');
+    expect(headers).not.toHaveProperty('ratelimit-policy');
+  });
+
+  it('has a key for each bucket, which only the secret can be used to find', async () => {
+    const before = process.env['PARTITION_KEY_SECRET'];
+    process.env['PARTITION_KEY_SECRET'] = 'example-secret-of-a-test';
+    const { modules } = await runWith(blockWith('PARTITION_KEY_SECRET', FILE));
+    if (before === undefined) delete process.env['PARTITION_KEY_SECRET'];
+    else process.env['PARTITION_KEY_SECRET'] = before;
+    const app = await startApp({ modules }, { controllers: [HomeController] });
+    const hash = createHmac('sha256', 'example-secret-of-a-test').update('peruser\0user:42').digest();
+    const key = `pk=:${hash.subarray(0, 12).toString('base64')}:`;
+    expect((await app.get('/', as({ id: 42 }))).headers).toMatchObject({
+      'ratelimit-policy': `"peruser";q=100;w=60;${key}`,
+      ratelimit: `"peruser";r=99;t=60;${key}`,
+    });
+    expect((await app.get('/', as({ id: 43 }))).headers['ratelimit']).not.toContain(key);
+  });
+
+  it('has a body of its own for a 429', async () => {
+    const app = await startApp(await runWith(blockWith("code: 'slow_down'", FILE)), { controllers: [TwiceController] });
+    expect(await app.admitted('/')).toBe(2);
+    const { status, body } = await app.get('/');
+    expect([status, body]).toEqual([429, { code: 'slow_down', retryAfterMs: 30_000 }]);
+  });
+
+  it('mounts guard and interceptor by hand', async () => {
+    const { exports } = await runWith(blockWith('global: false', FILE));
+    const app = await startApp({ modules: [] }, { root: exports['AppModule'], controllers: [TwiceController] });
+    expect((await app.get('/')).headers).toMatchObject({ 'x-ratelimit-remaining': '1' });
+    expect(await app.admitted('/')).toBe(1);
+  });
+
+  it('hands the decision to a handler', async () => {
+    const { exports } = await runWith(blockWith('@RateLimitDecision()', FILE));
+    const app = await startApp({ modules: [] }, { controllers: [exports['ReportsController']!] });
+    expect((await app.get('/reports')).body).toEqual({ left: 29, policies: ['default'] });
+  });
+
+  it('was run as a whole by the tests above', () => expect(blocksNotRun(FILE)).toEqual([]));
+});
