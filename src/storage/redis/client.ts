@@ -44,8 +44,6 @@ export function connectionProfile(deadlineMs: number) {
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    // A server that became a replica refuses writes for ever: connect anew, to whoever is the master now.
-    reconnectOnError: (error: Error): boolean => error.message.includes('READONLY'),
     retryStrategy: retryDelayMs,
     connectTimeout: CONNECT_TIMEOUT_MS,
     socketTimeout: Math.max(SILENCE_LIMIT_MS, 2 * deadlineMs),

@@ -6,6 +6,7 @@ import { connect, selectDatabase } from './connecting.js';
 import { misconfiguration, reasonOf, toError } from './failures.js';
 import { probeKey } from './key.js';
 import type { Sent } from './question.js';
+import { leaveReplicas } from './read-only.js';
 import type { CheckedRedisOptions } from './redis.options.js';
 import { remedyFor } from './remedies.js';
 import { type Message, PROBE } from './scripts.js';
@@ -25,6 +26,8 @@ export interface ConnectionEvents {
   lost(reason: string, message?: string): void;
   /** It stands, but the server cannot do what decisions need. */
   unable(reason: string): void;
+  /** It can, as far as is known: nothing that was found wanting before need be so any more. */
+  able(): void;
   /** It stands again. */
   ready(): void;
 }
@@ -39,13 +42,15 @@ export class Connection {
   private readonly trouble = new Trouble();
   /** The latest of those that waiting does not cure: it is told once, however often it is met. */
   private toldProblem = '';
+  /** Why the latest connection was given up, when that is because the server must not be written. */
+  private refusal: string | undefined;
   private stopOpening: (problem: RateLimitConfigurationError) => void = () => {};
 
   constructor(
     private readonly options: CheckedRedisOptions,
     private readonly events: ConnectionEvents,
   ) {
-    this.client = options.reuseConnection ? options.client : duplicate(options);
+    this.client = options.reuseConnection ? options.client : duplicate(options, this.onRefusal);
     // Unheard, ioredis would print every failed attempt to connect.
     this.client.on('error', this.onError);
     this.client.on('node error', this.onError);
@@ -151,11 +156,28 @@ export class Connection {
   private readonly onReady = (): void => {
     this.trouble.clear();
     if (this.isOpening) return;
-    this.events.ready();
+    const { events, refusal } = this;
+    this.refusal = undefined;
+    // It may be the same server as before: then nobody is to find that out by waiting.
+    if (refusal === undefined) events.able();
+    else events.unable(refusal);
+    events.ready();
     void this.findProblem().then((problem) => {
       if (problem === undefined) this.toldProblem = '';
+      if (problem === undefined && refusal !== undefined) this.proven();
       this.reportProblem(problem);
     });
+  };
+
+  /** The answers of a connection that was made because of a refusal show that the server can be written. */
+  private proven(): void {
+    if (!this.isClosed && this.refusal === undefined) this.events.able();
+  }
+
+  private readonly onRefusal = (reason: string): void => {
+    this.refusal = reason;
+    // While it opens, that is told with the rest.
+    if (!this.isOpening && !this.isClosed) this.events.unable(reason);
   };
 
   private readonly onClose = (): void => {
@@ -183,9 +205,10 @@ function notSent(cause: Error): StorageFailureError {
   return new StorageFailureError(`Redis could not answer: ${cause.message}`, { cause, isUncharged: true });
 }
 
-function duplicate({ client, deadlineMs }: CheckedRedisOptions): RedisClient {
-  if (client.isCluster === true) return stopTimersOnClose(duplicateCluster(client, deadlineMs));
-  return stopTimersOnClose(client.duplicate(connectionProfile(deadlineMs)));
+function duplicate({ client, deadlineMs }: CheckedRedisOptions, onRefusal: (reason: string) => void): RedisClient {
+  const isCluster = client.isCluster === true;
+  const copy = isCluster ? duplicateCluster(client, deadlineMs) : client.duplicate(connectionProfile(deadlineMs));
+  return leaveReplicas(stopTimersOnClose(copy), onRefusal);
 }
 
 /** What `result` gives, or something else when it takes longer. */

@@ -191,10 +191,8 @@ export class RedisStorage extends RateLimitStorage {
     return new Connection(this.options, {
       lost: (reason, message) => this.availability.lost('connection', reason, message),
       unable: (reason) => this.lanes.unable(reason),
-      ready: () => {
-        this.lanes.reset();
-        this.availability.regained('connection');
-      },
+      able: () => this.lanes.reset(),
+      ready: () => this.availability.regained('connection'),
     });
   }
 }
