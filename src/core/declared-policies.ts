@@ -24,6 +24,13 @@ export class DeclaredPolicies {
       }
       this.byName.set(policy.name, policy);
     }
+    if (!(groups instanceof Map)) {
+      misconfigured(
+        'new RateLimiter',
+        `groups is ${describeValue(groups)}`,
+        'pass a Map from names to lists of policies',
+      );
+    }
     for (const [name, members] of groups) this.checkGroup(name, members);
   }
 

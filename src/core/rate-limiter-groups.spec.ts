@@ -73,4 +73,15 @@ describe('A group that is named in code', () => {
     expect(make).toThrow(RateLimitConfigurationError);
     expect(make).toThrow(`new RateLimiter: ${message}`);
   });
+
+  it('are given as a Map', () => {
+    const make = () => new RateLimiter(new MemoryStorage(), [MAILS], { groups: { calls: [MAILS] } as never });
+    expect(make).toThrow(RateLimitConfigurationError);
+    expect(make).toThrow('groups is');
+  });
+
+  it('are granted a number of tokens, not none', () => {
+    const { limiter } = setUp();
+    expect(() => limiter.grant(ADA, undefined as never)).toThrow(InvalidChargeError);
+  });
 });

@@ -100,6 +100,9 @@ describe('a question that no bucket can be asked', () => {
     ['an empty subject', { policy: hourly, subject: '' }, /the subject is ""/],
     ['no subject', { policy: hourly }, /the subject is undefined/],
     ['a bad one behind a good one', [good, { policy: burst, subject: '' }], /the subject is ""/],
+    ['nothing', undefined, /The policy is undefined; expected a Policy/],
+    ['null', null, /The policy is undefined/],
+    ['nothing in a list', [undefined], /The policy is undefined/],
     ['an empty list', [], /The list of charges is empty; name at least one/],
     [
       'an unknown name',

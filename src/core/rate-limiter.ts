@@ -36,6 +36,9 @@ export interface RateLimiterOptions {
   readonly groups?: ReadonlyMap<string, readonly Policy[]>;
 }
 
+/** What code asks for that asks for nothing; it is told what is missing. */
+const NOTHING = {} as ChargeRequest;
+
 /** The receipts that were given back; of all limiters together, because two of them may ask one storage. */
 const SPENT = new WeakSet<Receipt>();
 
@@ -143,7 +146,7 @@ export class RateLimiter {
    * @throws InvalidChargeError for other numbers · StorageFailureError
    */
   grant(bucket: BucketRequest, tokens: number): MaybePromise<void> {
-    const charges = this.toCharges({ policy: bucket.policy, subject: bucket.subject, cost: tokens });
+    const charges = this.toCharges({ policy: bucket.policy, subject: bucket.subject, cost: tokens ?? NaN });
     const granted = charges.map((charge) => ({ ...charge, policy: this.overrides?.policyOf(charge) ?? charge.policy }));
     granted.forEach(checkGrant);
     return this.storage.refund(granted, GRANTED_AT_MICROS);
@@ -201,7 +204,7 @@ export class RateLimiter {
 
   private toCharges(requests: ChargeRequest | readonly ChargeRequest[]): readonly Charge[] {
     if (isList(requests)) return this.toChargeList(requests);
-    return this.declared.groupOf(requests.policy) === undefined
+    return this.declared.groupOf(requests?.policy) === undefined
       ? [this.toCharge(requests)]
       : this.toChargeList([requests]);
   }
@@ -213,12 +216,14 @@ export class RateLimiter {
     return sumByBucket(requests.flatMap((request) => this.toChargesOfEach(request)));
   }
 
-  private toChargesOfEach({ policy, subject, cost }: ChargeRequest): readonly Charge[] {
+  private toChargesOfEach(request: ChargeRequest): readonly Charge[] {
+    const { policy, subject, cost } = request ?? NOTHING;
     const members = this.declared.groupOf(policy) ?? [policy];
     return members.map((member) => this.toCharge({ policy: member, subject, cost }));
   }
 
-  private toCharge({ policy, subject, cost = 1 }: ChargeRequest): Charge {
+  private toCharge(request: ChargeRequest): Charge {
+    const { policy, subject, cost = 1 } = request ?? NOTHING;
     const charge = { policy: this.declared.policyOf(policy), subject, cost };
     checkCharge(charge);
     return charge;

@@ -18,16 +18,18 @@ const BYTES = 12;
  * beginning of an HMAC of the name of the policy and the subject, so it tells clients apart without telling who they are.
  */
 export function partitionKey({ secret }: PartitionKeyOptions, policyName: string, subject: string): string {
-  // The name has no NUL, so no other name and subject give the same text.
   const hash = createHmac('sha256', secret)
-    .update(`${policyName}\0${encodable(subject)}`, 'utf8')
+    .update(policyName + spelled(subject), 'utf8')
     .digest();
   return `:${hash.subarray(0, BYTES).toString('base64')}:`;
 }
 
-/** UTF-8 has no lone surrogates, and would make all of them one character. */
-function encodable(subject: string): string {
-  return /\p{Surrogate}/u.test(subject) ? JSON.stringify(subject) : subject;
+/**
+ * The name has no control characters, so no other name and subject give the same text. UTF-8 has no lone surrogates and would
+ * make all of them one character: such a subject is written as JSON, behind another separator.
+ */
+function spelled(subject: string): string {
+  return /\p{Surrogate}/u.test(subject) ? `\u0001${JSON.stringify(subject)}` : `\0${subject}`;
 }
 
 /** @throws RateLimitConfigurationError for a secret that is none. */

@@ -184,6 +184,16 @@ describe('a call', () => {
     expect(calls).toEqual([1, 4, 1]);
   });
 
+  test('takes all that are equal, whatever they weigh', async () => {
+    const logs = [2000, 1500, 1200].map((capacity) => {
+      return new Policy({ name: `log-${capacity}`, capacity, perSeconds: 60, algorithm: 'sliding-window-log' });
+    });
+    const asked = logs.map((policy) => ({ policy, subject: 'user:1', cost: 1 }));
+    const replies = await Promise.all(Array.from({ length: 200 }, () => Promise.resolve(storage.consume(asked))));
+    expect(admitted(replies)).toBe(200);
+    expect(calls).toEqual([3]);
+  });
+
   test('leaves out whoever waits no longer', async () => {
     const batch = new Batch(
       {

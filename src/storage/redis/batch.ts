@@ -80,11 +80,15 @@ export class Batch implements Sent {
     return this.groups.some((group) => group.some((decision) => decision.isInTime(nowMs)));
   }
 
+  /** Whether the decision is one more of the latest group, which asks Redis about no more buckets. */
+  endsWith(decision: Decision): boolean {
+    return this.groups.at(-1)?.[0]!.equals(decision) === true;
+  }
+
   add(decision: Decision): void {
     decision.batch = this;
-    const latest = this.groups.at(-1);
-    if (latest !== undefined && latest[0]!.equals(decision)) {
-      latest.push(decision);
+    if (this.endsWith(decision)) {
+      this.groups.at(-1)!.push(decision);
     } else {
       this.groups.push([decision]);
       this.size += decision.charges.length;

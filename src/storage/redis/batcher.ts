@@ -31,8 +31,8 @@ export class Batcher {
   }
 
   add(decision: Decision): void {
-    // One that weighs more by itself has a call of its own.
-    if (this.open.weight + decision.weight > MOST_WEIGHT) this.flush();
+    // One that weighs more by itself has a call of its own; what repeats the latest one weighs nothing.
+    if (this.open.weight + decision.weight > MOST_WEIGHT && !this.open.endsWith(decision)) this.flush();
     this.open.add(decision);
     this.schedule();
   }

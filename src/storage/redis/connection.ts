@@ -1,17 +1,16 @@
 import { RateLimitConfigurationError, StorageFailureError } from '../../core/errors.js';
 import { outsideRequests } from '../../core/outside-requests.js';
-import { CONNECT_TIMEOUT_MS, connectionProfile, DISCONNECT_TIMEOUT_MS, type RedisClient } from './client.js';
-import { duplicateCluster } from './cluster-client.js';
+import { CONNECT_TIMEOUT_MS, DISCONNECT_TIMEOUT_MS, type RedisClient } from './client.js';
 import { connect, selectDatabase } from './connecting.js';
 import { misconfiguration, reasonOf, toError } from './failures.js';
 import { probeKey } from './key.js';
+import { ownClient } from './own-client.js';
 import type { Sent } from './question.js';
-import { leaveReplicas } from './read-only.js';
 import type { CheckedRedisOptions } from './redis.options.js';
 import { remedyFor } from './remedies.js';
 import { type Message, PROBE } from './scripts.js';
-import { stopTimersOnClose } from './socket-timer.js';
 import { Trouble } from './trouble.js';
+import { within } from './within.js';
 
 /** Connecting has its own limit; the handshake and the probe come after it. */
 const OPEN_LIMIT_MS = CONNECT_TIMEOUT_MS + 500;
@@ -50,7 +49,7 @@ export class Connection {
     private readonly options: CheckedRedisOptions,
     private readonly events: ConnectionEvents,
   ) {
-    this.client = options.reuseConnection ? options.client : duplicate(options, this.onRefusal);
+    this.client = options.reuseConnection ? options.client : ownClient(options, this.onRefusal);
     // Unheard, ioredis would print every failed attempt to connect.
     this.client.on('error', this.onError);
     this.client.on('node error', this.onError);
@@ -203,25 +202,6 @@ export class Connection {
 
 function notSent(cause: Error): StorageFailureError {
   return new StorageFailureError(`Redis could not answer: ${cause.message}`, { cause, isUncharged: true });
-}
-
-function duplicate({ client, deadlineMs }: CheckedRedisOptions, onRefusal: (reason: string) => void): RedisClient {
-  const isCluster = client.isCluster === true;
-  const copy = isCluster ? duplicateCluster(client, deadlineMs) : client.duplicate(connectionProfile(deadlineMs));
-  return leaveReplicas(stopTimersOnClose(copy), onRefusal);
-}
-
-/** What `result` gives, or something else when it takes longer. */
-async function within<T, U>(limitMs: number, result: Promise<T>, otherwise: () => U): Promise<T | U> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<U>((resolve) => {
-    timer = setTimeout(() => resolve(otherwise()), limitMs);
-  });
-  try {
-    return await Promise.race([result, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function ignore(): void {}
