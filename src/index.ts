@@ -37,6 +37,7 @@ export { RateLimitOverrides } from './core/overrides/rate-limit-overrides.js';
 export { type Instants } from './core/instants.js';
 export { Policy } from './core/policy.js';
 export { type PolicyCounts } from './core/policy-counts.js';
+export { GRANTED_AT_MICROS } from './core/overrides/grant.js';
 export { PolicyLimiter, type ScheduleOptions } from './core/policy-limiter.js';
 export { type BucketRequest, type ChargeRequest, RateLimiter, type RateLimiterOptions } from './core/rate-limiter.js';
 export { type MaybePromise, type Owed, RateLimitStorage, type StorageReply } from './core/storage.js';

@@ -66,7 +66,7 @@ export type PolicyDefinition = BucketShape & {
    * What a token stands for, which RateLimit-Policy tells where it is not a request. It changes no arithmetic: that the cost
    * counts bytes says the limit's `cost` or `settle`. Default: `'requests'`.
    */
-  readonly unit?: QuotaUnit;
+  readonly quotaUnit?: QuotaUnit;
 };
 
 /** The option names that describe a bucket, for callers that check for misspelt ones. */
@@ -87,7 +87,7 @@ export const POLICY_KEYS: readonly string[] = [
   'onStorageFailure',
   'maxDebt',
   'message',
-  'unit',
+  'quotaUnit',
 ];
 
 /** The name of a limit that was given none. */

@@ -2,18 +2,18 @@ import { describeValue, InvalidChargeError, listNames, misconfigured } from './e
 import { declaredPolicy } from './overrides/overridden-policy.js';
 import type { Policy } from './policy.js';
 
+const OF_POLICIES = 'make groups of the policies that are handed over beside them';
+
 /** The policies that code may name instead of handing them over. */
 export class DeclaredPolicies {
   private readonly byName = new Map<string, Policy>();
+  private readonly groups: ReadonlyMap<string, readonly Policy[]>;
 
   /**
    * @param groups of them, which code may name as one
    * @throws RateLimitConfigurationError for two of one name
    */
-  constructor(
-    policies: Iterable<Policy>,
-    private readonly groups: ReadonlyMap<string, readonly Policy[]> = new Map(),
-  ) {
+  constructor(policies: Iterable<Policy>, groups: ReadonlyMap<string, readonly Policy[]> = new Map()) {
     for (const policy of policies) {
       if (this.byName.has(policy.name)) {
         misconfigured(
@@ -31,7 +31,7 @@ export class DeclaredPolicies {
         'pass a Map from names to lists of policies',
       );
     }
-    for (const [name, members] of groups) this.checkGroup(name, members);
+    this.groups = new Map([...groups].map(([name, members]) => [name, this.checkedGroup(name, members)]));
   }
 
   get all(): Iterable<Policy> {
@@ -43,19 +43,24 @@ export class DeclaredPolicies {
     return typeof policy === 'string' ? this.groups.get(policy) : undefined;
   }
 
-  private checkGroup(name: string, members: readonly Policy[]): void {
+  private checkedGroup(name: string, members: readonly Policy[]): readonly Policy[] {
+    const group = `the group ${describeValue(name)}`;
     if (this.byName.has(name)) {
       misconfigured('new RateLimiter', `a group and a policy are named ${describeValue(name)}`, 'rename one of them');
     }
-    const stranger = members.find((policy) => this.byName.get(policy.name) !== policy);
-    if (members.length > 0 && stranger === undefined) return;
-    misconfigured(
-      'new RateLimiter',
-      stranger === undefined
-        ? `the group ${describeValue(name)} is empty`
-        : `policy ${describeValue(stranger.name)} of the group ${describeValue(name)} is not among the policies`,
-      'make groups of the policies that are handed over beside them',
-    );
+    if (!Array.isArray(members) || members.length === 0) {
+      misconfigured('new RateLimiter', `${group} is ${members?.length === 0 ? 'empty' : 'no list'}`, OF_POLICIES);
+    }
+    for (const policy of members) {
+      const policyName = describeValue(policy?.name);
+      if (this.byName.get(policy?.name) !== policy) {
+        misconfigured('new RateLimiter', `policy ${policyName} of ${group} is not among the policies`, OF_POLICIES);
+      }
+    }
+    if (new Set(members).size < members.length) {
+      misconfigured('new RateLimiter', `${group} has a policy twice`, 'name each once, or ask for a higher cost');
+    }
+    return [...members];
   }
 
   /** The policy that a request names or hands over. @throws InvalidChargeError */

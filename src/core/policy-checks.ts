@@ -138,10 +138,10 @@ function isUnit(value: unknown): value is QuotaUnit {
   return UNITS.includes(value);
 }
 
-export function checkedUnit(unit: unknown, fail: Fail): QuotaUnit {
+export function checkedQuotaUnit(unit: unknown, fail: Fail): QuotaUnit {
   if (unit === undefined) return 'requests';
   if (isUnit(unit)) return unit;
-  return fail(`unit is ${describeValue(unit)}`, 'use one of "requests", "content-bytes"');
+  return fail(`quotaUnit is ${describeValue(unit)}`, 'use one of "requests", "content-bytes"');
 }
 
 /** All that a bucket may owe must be countable. */

@@ -154,8 +154,8 @@ describe('an invalid policy names the value, the place and the remedy', () => {
   });
 
   it.each([['bytes'], [''], [null], [1]])('unit %p', (unit) => {
-    const message = messageOf({ unit, capacity: 1, perSeconds: 1 }, 'policies');
-    expect(message).toContain(`unit is ${JSON.stringify(unit)}. Remedy: use one of "requests", "content-bytes"`);
+    const message = messageOf({ quotaUnit: unit, capacity: 1, perSeconds: 1 }, 'policies');
+    expect(message).toContain(`quotaUnit is ${JSON.stringify(unit)}. Remedy: use one of "requests", "content-bytes"`);
   });
 
   it.each([
@@ -165,7 +165,7 @@ describe('an invalid policy names the value, the place and the remedy', () => {
   ])('a misspelt option: %j', (definition, problem) => {
     expect(messageOf(definition, 'policies.a')).toBe(
       `Policy "default" (policies.a): ${problem}. Remedy: the options are capacity, perSeconds, refillTokens, ` +
-        'refillSeconds, refillEverySeconds, algorithm, name, place, onStorageFailure, maxDebt, message, unit.',
+        'refillSeconds, refillEverySeconds, algorithm, name, place, onStorageFailure, maxDebt, message, quotaUnit.',
     );
   });
 

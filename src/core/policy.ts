@@ -14,7 +14,7 @@ import {
   checkedMessage,
   checkedName,
   checkedPlace,
-  checkedUnit,
+  checkedQuotaUnit,
   failAt,
 } from './policy-checks.js';
 import { policyNumbers } from './policy-numbers.js';
@@ -62,7 +62,7 @@ export class Policy {
   /** What clients are told that it refuses; undefined: the usual text. */
   readonly message: string | undefined;
   /** What a token stands for. */
-  readonly unit: QuotaUnit;
+  readonly quotaUnit: QuotaUnit;
 
   /** @param where the place to name in error messages, for example `@RateLimit on ReportsController.list`. */
   constructor(definition: PolicyDefinition, where = 'new Policy') {
@@ -87,7 +87,7 @@ export class Policy {
     this.maxDebt = checkedMaxDebt(definition.maxDebt, this.capacityUnits, this.tokenUnits, fail);
     this.onStorageFailure = checkedFailureMode(definition.onStorageFailure, fail);
     this.message = checkedMessage(definition.message, fail);
-    this.unit = checkedUnit(definition.unit, fail);
+    this.quotaUnit = checkedQuotaUnit(definition.quotaUnit, fail);
   }
 
   /** Whether both describe the same bucket in the same way, so that charging through either is the same. */

@@ -68,6 +68,8 @@ describe('A group that is named in code', () => {
     ['mails', [SECOND], 'a group and a policy are named "mails". Remedy: rename one'],
     ['empty', [], 'the group "empty" is empty. Remedy: make groups of the policies that are handed over'],
     ['calls', [SECOND, MINUTE], 'policy "calls.minute" of the group "calls" is not among the policies. Remedy: make'],
+    ['twice', [SECOND, SECOND], 'the group "twice" has a policy twice. Remedy: name each once'],
+    ['single', SECOND as never, 'the group "single" is no list. Remedy: make groups'],
   ])('%s: must be of policies that are declared', (name, members, message) => {
     const make = () => new RateLimiter(new MemoryStorage(), [SECOND, MAILS], { groups: new Map([[name, members]]) });
     expect(make).toThrow(RateLimitConfigurationError);

@@ -54,8 +54,8 @@ export class RateLimiter {
 
   /**
    * @param policies the policies that requests may name instead of handing over.
-   * @throws RateLimitConfigurationError for two of one name, groups included, for options that it does not know, and for overrides with a storage
-   *   that does not keep them
+   * @throws RateLimitConfigurationError for two of one name, groups included, for options that it does not know, and for
+   *   overrides with a storage that does not keep them
    */
   constructor(
     readonly storage: RateLimitStorage,
@@ -142,7 +142,7 @@ export class RateLimiter {
 
   /**
    * Gives tokens to a bucket at once, until it is full and no further.
-   * @param tokens integer from 1 to the capacity
+   * @param tokens integer from 1 to the capacity, of a group to the smallest of its capacities
    * @throws InvalidChargeError for other numbers · StorageFailureError
    */
   grant(bucket: BucketRequest, tokens: number): MaybePromise<void> {

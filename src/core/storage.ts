@@ -60,7 +60,7 @@ export abstract class RateLimitStorage {
 
   /**
    * Gives back what is left of charges taken at `thenMicros`, decayed so that the bound of the policy holds. A `thenMicros`
-   * of `Number.MAX_SAFE_INTEGER` is a grant: nothing has decayed, and a sliding window counts so many tokens less.
+   * of `GRANTED_AT_MICROS` is a grant: nothing has decayed, and a sliding window counts so many tokens less.
    */
   abstract refund(charges: readonly Charge[], thenMicros: number): MaybePromise<void>;
 

@@ -105,7 +105,7 @@ function rejectDisagreement(where: string, otherName: string, other: string): ne
   return misconfigured(
     where,
     `its bucket is already that of ${describeValue(otherName)} of ${other}, with another name, other numbers or other options`,
-    'give it another id; limits of one id must agree in name, capacity, refill, algorithm, maxDebt, message, unit and onStorageFailure',
+    'give it another id; limits of one id must agree in name, capacity, refill, algorithm, maxDebt, message, quotaUnit and onStorageFailure',
   );
 }
 
@@ -115,7 +115,7 @@ function isSame(policy: Policy, other: Policy): boolean {
     policy.agreesWith(other) &&
     policy.maxDebt === other.maxDebt &&
     policy.message === other.message &&
-    policy.unit === other.unit &&
+    policy.quotaUnit === other.quotaUnit &&
     policy.onStorageFailure === other.onStorageFailure
   );
 }

@@ -60,7 +60,7 @@ export interface LimitOptions extends SettleRules {
   /** What a client is told that this limit refuses, in front of how long to wait. Default: `Rate limit exceeded.` */
   readonly message?: string;
   /** What a token stands for, which RateLimit-Policy tells clients where it is not a request. Default: `'requests'`. */
-  readonly unit?: QuotaUnit;
+  readonly quotaUnit?: QuotaUnit;
   /** Shares one bucket between all limits of this id, wherever they are declared. They must agree in name, numbers and what they do. */
   readonly id?: string;
   /** Tokens arrive in whole steps every so many seconds instead of evenly. Integer ≥ 1. */
@@ -135,7 +135,7 @@ export const LIMIT_OPTION_KEYS: readonly string[] = [
   'onExceeded',
   'maxWaitMs',
   'message',
-  'unit',
+  'quotaUnit',
   'id',
   'algorithm',
   'refillEverySeconds',

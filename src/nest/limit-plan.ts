@@ -141,7 +141,7 @@ function bucketOf(numbers: Untyped): Limits {
 }
 
 /** Options that hold for every policy of a limit. */
-function commonOf({ message, unit, maxDebt, onStorageFailure, refillEverySeconds, algorithm }: Untyped): Untyped {
-  const common: Untyped = { message, unit, maxDebt, onStorageFailure, refillEverySeconds, algorithm };
+function commonOf({ message, quotaUnit, maxDebt, onStorageFailure, refillEverySeconds, algorithm }: Untyped): Untyped {
+  const common: Untyped = { message, quotaUnit, maxDebt, onStorageFailure, refillEverySeconds, algorithm };
   return Object.fromEntries(Object.entries(common).filter(([, value]) => value !== undefined));
 }

@@ -23,7 +23,7 @@ export type PolicyChoice = (context: ExecutionContext) => MaybePromise<readonly 
 /** What all policies of one limit have in common. */
 export interface CommonDefinition extends Pick<
   PolicyDefinition,
-  'message' | 'unit' | 'maxDebt' | 'onStorageFailure' | 'refillEverySeconds' | 'algorithm'
+  'message' | 'quotaUnit' | 'maxDebt' | 'onStorageFailure' | 'refillEverySeconds' | 'algorithm'
 > {
   readonly name: string;
   readonly place: string;

@@ -15,17 +15,17 @@ const BYTES = 12;
 
 /**
  * The `pk` of a policy and a subject (draft-11, sections 3.1.4 and 4.1.3) as a Byte Sequence of RFC 9651. It is the
- * beginning of an HMAC of the name of the policy and the subject, so it tells clients apart without telling who they are.
+ * beginning of an HMAC of the id of the policy and the subject, so it tells buckets apart without telling whose they are.
  */
-export function partitionKey({ secret }: PartitionKeyOptions, policyName: string, subject: string): string {
+export function partitionKey({ secret }: PartitionKeyOptions, policyId: string, subject: string): string {
   const hash = createHmac('sha256', secret)
-    .update(policyName + spelled(subject), 'utf8')
+    .update(policyId + spelled(subject), 'utf8')
     .digest();
   return `:${hash.subarray(0, BYTES).toString('base64')}:`;
 }
 
 /**
- * The name has no control characters, so no other name and subject give the same text. UTF-8 has no lone surrogates and would
+ * The id has no control characters, so no other id and subject give the same text. UTF-8 has no lone surrogates and would
  * make all of them one character: such a subject is written as JSON, behind another separator.
  */
 function spelled(subject: string): string {

@@ -154,7 +154,7 @@ describe('docs/limits.md', () => {
   });
 
   it('has bytes for tokens, and says so', async () => {
-    const app = await startLimited("unit: 'content-bytes'", 'UploadsController', 'uploads');
+    const app = await startLimited("quotaUnit: 'content-bytes'", 'UploadsController', 'uploads');
     const { headers } = await app.post('/uploads', {}, { a: 'bc' });
     expect(headers['ratelimit-policy']).toBe('"upload";q=1048576;qu="content-bytes";w=60');
     expect(headers['x-ratelimit-remaining']).toBe(String(1_048_576 - '{"a":"bc"}'.length));

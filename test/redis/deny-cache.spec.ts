@@ -5,6 +5,7 @@ import type { Charge } from '../../src/core/charge.js';
 import type { Decision } from '../../src/core/decision.js';
 import { Policy } from '../../src/core/policy.js';
 import { RateLimiter } from '../../src/core/rate-limiter.js';
+import { reserving } from '../../src/core/reservation.js';
 import type { StorageReply } from '../../src/core/storage.js';
 import { MemoryStorage } from '../../src/storage/memory/memory.storage.js';
 import { DenyCache } from '../../src/storage/redis/deny-cache.js';
@@ -180,6 +181,20 @@ describe('an answer that is given without asking', () => {
     for (let i = 0; i < 3; i++) network.ask([other], 100, 100);
     expect(network.cache.replyTo([...charges, other])).toMatchObject({ allowed: false });
     expect(network.cache.replyTo(charges)).toMatchObject({ allowed: false });
+  });
+
+  test('is not given to one who would wait for longer', () => {
+    const network = new Network();
+    const policy = new Policy({ capacity: 2, perSeconds: 2 });
+    const waiting = (seconds: number) => [{ policy: reserving(policy, seconds * 1_000_000), subject: 'a', cost: 1 }];
+    const plain = [{ policy, subject: 'a', cost: 1 }];
+    for (let i = 0; i < 3; i++) network.ask(plain, 100, 100);
+    expect(network.cache.replyTo(plain)).toMatchObject({ allowed: false });
+    expect(network.cache.replyTo(waiting(5))).toBeUndefined();
+    for (let i = 0; i < 3; i++) network.ask(waiting(2), 100, 100);
+    expect(network.cache.replyTo(waiting(2))).toMatchObject({ allowed: false });
+    expect(network.cache.replyTo(plain)).toMatchObject({ allowed: false });
+    expect(network.cache.replyTo(waiting(5))).toBeUndefined();
   });
 
   test('is not given for a limit that was changed', () => {

@@ -39,7 +39,7 @@ export function addDraft11Fields(
 
 /** The same on both fields, so that each can be read without the other. */
 function keyOf({ policy, subject }: PolicyDecision, partition: PartitionKeyOptions): string {
-  return `;pk=${partitionKey(partition, policy.name, subject)}`;
+  return `;pk=${partitionKey(partition, policy.id, subject)}`;
 }
 
 function stateOf(policyDecision: PolicyDecision, name: string): string {
@@ -68,7 +68,7 @@ function textOf(policy: Policy): PolicyText {
     // No escaping: the characters of a policy's name need none.
     const name = `"${policy.name}"`;
     // Left out for requests: it is the default, of which the draft has two spellings (sections 3.1.2 and 10.3).
-    const unit = policy.unit === 'requests' ? '' : `;qu="${policy.unit}"`;
+    const unit = policy.quotaUnit === 'requests' ? '' : `;qu="${policy.quotaUnit}"`;
     const member = `${name};q=${Math.min(policy.quota, MAX_INTEGER)}${unit};w=${policy.quotaSeconds}`;
     text = { name, member };
     texts.set(policy, text);

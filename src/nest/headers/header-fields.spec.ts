@@ -145,7 +145,7 @@ describe('RateLimit and RateLimit-Policy', () => {
 
 describe('qu of RateLimit-Policy', () => {
   it('says what tokens stand for where it is not requests', () => {
-    const upload = new Policy({ name: 'upload', capacity: 1_048_576, perSeconds: 60, unit: 'content-bytes' });
+    const upload = new Policy({ name: 'upload', capacity: 1_048_576, perSeconds: 60, quotaUnit: 'content-bytes' });
     const headers = headersOf(allowed(holding(1_000_000, upload)));
     expect(headers['RateLimit-Policy']).toBe('"upload";q=1048576;qu="content-bytes";w=60');
     expect(headers['RateLimit']).toBe('"upload";r=1000000;t=58');
@@ -157,7 +157,7 @@ describe('qu of RateLimit-Policy', () => {
   });
 
   it('is left out of requests', () => {
-    const stated = new Policy({ capacity: 10, perSeconds: 60, unit: 'requests' });
+    const stated = new Policy({ capacity: 10, perSeconds: 60, quotaUnit: 'requests' });
     expect(headersOf(allowed(holding(9, stated)))['RateLimit-Policy']).toBe('"default";q=10;w=60');
   });
 });

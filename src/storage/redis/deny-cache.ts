@@ -1,3 +1,4 @@
+import { costUnits } from '../../core/algorithms/token-bucket.js';
 import { mapKey } from '../../core/bucket-key.js';
 import type { Bucket, Charge } from '../../core/charge.js';
 import type { Instants } from '../../core/instants.js';
@@ -112,7 +113,10 @@ export class DenyCache {
       nowMicros = Math.max(nowMicros, denial.nowMicros + microsSince(denial.receivedMs, this.clockMs()));
       hasWindows ||= charge.policy.windowMicros > 0;
     }
-    const reply = { allowed: false, nowMicros, debtUnits: denials.map(({ bucket }) => bucket.debtUnits(nowMicros)) };
+    const debtUnits = denials.map(({ bucket }) => bucket.debtUnits(nowMicros));
+    // Who waits asks with room beyond the capacity, for what the others were refused.
+    if (charges.some(({ policy, cost }, i) => debtUnits[i]! + costUnits(policy, cost) <= policy.capacityUnits)) return;
+    const reply = { allowed: false, nowMicros, debtUnits };
     return hasWindows ? { ...reply, instants: instantsOf(charges, denials, nowMicros) } : reply;
   }
 

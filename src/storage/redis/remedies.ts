@@ -23,7 +23,7 @@ const REMEDIES: readonly (readonly [usesTls: boolean, message: RegExp, remedy: s
       'where the nodes of a Cluster have names of their own, set dnsLookup: (host, done) => done(null, host)',
   ],
   [true, /wrong version number|packet length too long|http request/, NO_TLS_THERE],
-  [true, /certificate required|bad certificate|alert number (42|116)/, CLIENT_CERTIFICATE],
+  [true, /certificate required|alert (bad certificate|unknown ca|(unsupported )?certificate)/, CLIENT_CERTIFICATE],
   [
     true,
     /alert|unsupported protocol|no protocols available|shared cipher/,
