@@ -8,9 +8,16 @@ import { RecentMap } from './recent-map.js';
 import { plainOf, type Reservation } from './reservation.js';
 import type { MaybePromise, RateLimitStorage, StorageReply } from './storage.js';
 import type { Timers } from './timers.js';
+import { resetsSent } from './waiting-rooms.js';
 
 /** Subjects whose pace is remembered, at most twice as many. */
 const PACES_REMEMBERED = 10_000;
+
+/** One that can be told from those that a reset has forgotten. */
+export interface SentReservation extends Reservation {
+  /** How many resets this process had sent when it asked. */
+  readonly resetsSent: number;
+}
 
 /** Asks for tokens before they arrive, gives them back, and learns from the answers how the storage's time goes. */
 export class Reserver {
@@ -26,11 +33,12 @@ export class Reserver {
    * @param policy by which it is charged: that of `asked`, and how long it may wait
    * @throws WaitTooLongError where it was refused · StorageFailureError
    */
-  async reserve(asked: Charge, policy: Policy): Promise<Reservation> {
+  async reserve(asked: Charge, policy: Policy): Promise<SentReservation> {
     const sentMicros = this.timers.nowMicros();
+    const sent = resetsSent();
     const charge = { ...asked, policy };
     const reply = await this.storage.consume([charge]);
-    return this.reservationOf(asked, reply.madeInstead?.[0] ?? charge, reply, sentMicros);
+    return { ...this.reservationOf(asked, reply.madeInstead?.[0] ?? charge, reply, sentMicros), resetsSent: sent };
   }
 
   /** Answers whether it was taken back; where that is unknown, too, so that nobody else has it. */

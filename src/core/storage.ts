@@ -73,7 +73,7 @@ export abstract class RateLimitStorage {
     return false;
   }
 
-  /** Makes the buckets full. */
+  /** Makes the buckets full. Questions about a bucket that are asked later find it so, even before this is answered. */
   abstract reset(buckets: readonly Bucket[]): MaybePromise<void>;
 
   /**

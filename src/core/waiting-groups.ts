@@ -28,6 +28,17 @@ export class WaitingGroups {
     return false;
   }
 
+  /** How many more of this cost are reserved than are waited for. */
+  surplusOf(cost: number): number {
+    const { waiters, reserved } = this.of(cost);
+    return reserved - waiters.size;
+  }
+
+  get isAnySurplus(): boolean {
+    for (const { waiters, reserved } of this.groups.values()) if (reserved > waiters.size) return true;
+    return false;
+  }
+
   /** Empties the groups, and answers who was in them. */
   dismiss(): readonly Waiter[] {
     const dismissed = [...this.groups.values()].flatMap(({ waiters }) => [...waiters]);

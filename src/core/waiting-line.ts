@@ -1,6 +1,7 @@
 import type { Pace } from './pace.js';
-import { plainOf, type Reservation } from './reservation.js';
+import { plainOf } from './reservation.js';
 import { ReservationList } from './reservation-list.js';
+import type { SentReservation } from './reserver.js';
 import type { MaybePromise } from './storage.js';
 import { Alarm, type Timers } from './timers.js';
 import { type Waiter, WaitingGroups } from './waiting-groups.js';
@@ -12,7 +13,7 @@ export interface LineSurroundings {
   readonly pace: Pace;
   readonly timers: Timers;
   /** Gives a reservation back to its bucket; false: others have been promised times that count on it. */
-  readonly cancel: (reservation: Reservation) => MaybePromise<boolean>;
+  readonly cancel: (reservation: SentReservation) => MaybePromise<boolean>;
   readonly onEmpty: () => void;
 }
 
@@ -25,12 +26,10 @@ export interface LineSurroundings {
 export class WaitingLine {
   private asking = 0;
   private returning = 0;
-  private timesForgotten = 0;
-  /** What is being asked for again. Nobody goes on it before that has been answered. */
-  private readonly renewing = new Set<Reservation>();
+  private latestReset = 0;
   private readonly groups = new WaitingGroups();
   private readonly reservations = new ReservationList(this.groups);
-  private readonly kept = new WeakSet<Reservation>();
+  private readonly kept = new WeakSet<SentReservation>();
   private readonly alarm: Alarm;
 
   constructor(private readonly surroundings: LineSurroundings) {
@@ -38,7 +37,7 @@ export class WaitingLine {
   }
 
   /** The reservation that a newcomer would get without one of his own; `undefined`: there is none to spare. */
-  spare(cost: number): Reservation | undefined {
+  spare(cost: number): SentReservation | undefined {
     const { waiters, reserved } = this.groups.of(cost);
     // Who asked before him, and has no answer yet, comes before him.
     if (this.asking > 0 || reserved <= waiters.size) return undefined;
@@ -56,14 +55,14 @@ export class WaitingLine {
   }
 
   /** @param reservation his own; left out for one who takes what is to spare. */
-  join(waiter: Waiter, reservation?: Reservation): void {
+  join(waiter: Waiter, reservation?: SentReservation): void {
     this.groups.of(waiter.cost).waiters.add(waiter);
     if (reservation !== undefined) this.reservations.insert(reservation);
     this.settle();
   }
 
   /** Takes what was reserved for somebody who has gone meanwhile. */
-  take(reservation: Reservation): void {
+  take(reservation: SentReservation): void {
     this.reservations.insert(reservation);
     this.settle();
   }
@@ -73,37 +72,34 @@ export class WaitingLine {
     this.settle();
   }
 
-  /** How often the bucket was made full. What was asked for before that may have been forgotten with the rest. */
-  get resets(): number {
-    return this.timesForgotten;
+  /** Whether the bucket was made full after this was asked for. */
+  hasForgotten({ resetsSent }: Pick<SentReservation, 'resetsSent'>): boolean {
+    return resetsSent < this.latestReset;
   }
 
   /**
-   * To be called when the bucket was made full and has forgotten what was reserved. Answers what is waited for, in its
-   * order, to be asked for again and told of by {@link renewed}.
+   * To be called when the bucket was made full and has forgotten what was asked for before. Answers what of that is waited
+   * for, in its order, to be asked for again and told of by {@link renewed}.
+   * @param reset the latest that was done: how many had been sent with it
+   * @param sent how many have been sent up to now
    */
-  forget(): readonly Reservation[] {
-    this.timesForgotten++;
+  forget(reset: number, sent: number): readonly SentReservation[] {
+    this.latestReset = reset;
     this.surroundings.pace.forget();
-    this.reservations.forgetAll();
-    this.reservations.list.forEach((reservation) => this.renewing.add(reservation));
+    const forgotten = this.reservations.forgetBefore(reset, sent);
     this.settle();
-    return this.reservations.list;
+    return forgotten;
   }
 
-  /** The same for one that was asked for before that, and has not joined yet. */
-  forgetOne(reservation: Reservation): void {
-    this.reservations.forget(reservation);
-    this.renewing.add(reservation);
+  /** For one whose reservation was forgotten before he knew of it. */
+  joinForgotten(waiter: Waiter, forgotten: SentReservation, sent: number): void {
+    this.groups.of(waiter.cost).waiters.add(waiter);
+    this.reservations.renew(forgotten, sent);
   }
 
   /** @param reservation what comes in the place of the forgotten one; left out: nothing, and that keeps its time. */
-  renewed(forgotten: Reservation, reservation?: Reservation): void {
-    this.renewing.delete(forgotten);
-    if (reservation !== undefined && this.reservations.has(forgotten)) {
-      this.reservations.remove(forgotten);
-      this.reservations.insert(reservation);
-    }
+  renewed(forgotten: SentReservation, reservation?: SentReservation): void {
+    this.reservations.renewed(forgotten, reservation);
     this.settle();
   }
 
@@ -117,9 +113,8 @@ export class WaitingLine {
   private settle(): void {
     let nextAtMicros = this.serve();
     while (nextAtMicros === SERVED) nextAtMicros = this.serve();
-    // While somebody is asked for again, nobody else can be told from those who have left.
-    if (this.asking === 0) this.reservations.dropForgotten();
     this.giveBackLast();
+    this.reservations.dropForgotten();
     this.groups.forgetEmpty();
     if (this.reservations.size > 0 && nextAtMicros < Infinity)
       this.alarm.set(nextAtMicros, this.groups.isAnybodyWaiting);
@@ -130,7 +125,7 @@ export class WaitingLine {
   /** Serves the first reservation if its time has come. Answers when that will be, or SERVED; `Infinity`: nobody knows. */
   private serve(): number {
     const { first } = this.reservations;
-    if (first === undefined || this.renewing.has(first)) return Infinity;
+    if (first === undefined) return Infinity;
     const { pace, timers } = this.surroundings;
     const { policy, cost } = first.charge;
     const now = timers.nowMicros();
@@ -149,26 +144,28 @@ export class WaitingLine {
 
   private giveBackLast(): void {
     for (let { last } = this.reservations; last !== undefined; { last } = this.reservations) {
-      if (!this.reservations.isSurplus(last) || this.kept.has(last) || this.reservations.isForgotten(last)) return;
+      if (!this.reservations.isSurplus(last) || this.kept.has(last)) return;
+      const isForgotten = this.reservations.isForgotten(last);
+      // What is asked for again comes behind it in the bucket.
+      if (!isForgotten && this.reservations.isRenewing) return;
       this.reservations.remove(last);
-      this.giveBack(last);
+      if (!isForgotten) this.giveBack(last);
     }
   }
 
-  private giveBack(reservation: Reservation): void {
+  private giveBack(reservation: SentReservation): void {
     const isGivenBack = this.surroundings.cancel(reservation);
     if (isGivenBack === false) this.keep(reservation);
     if (!(isGivenBack instanceof Promise)) return;
     this.returning++;
-    const { resets } = this;
     void isGivenBack.then((is) => {
       this.returning--;
-      if (!is && this.resets === resets) this.keep(reservation);
+      if (!is && !this.hasForgotten(reservation)) this.keep(reservation);
       this.settle();
     });
   }
 
-  private keep(reservation: Reservation): void {
+  private keep(reservation: SentReservation): void {
     this.kept.add(reservation);
     this.reservations.insert(reservation);
   }

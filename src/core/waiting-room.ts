@@ -2,13 +2,13 @@ import type { Bucket, Charge } from './charge.js';
 import type { Decision } from './decision.js';
 import { LimiterClosedError } from './errors.js';
 import type { Policy } from './policy.js';
-import { longestWaitMicros, type Reservation, ReservingPolicies } from './reservation.js';
-import { lineKey, Reserver } from './reserver.js';
+import { longestWaitMicros, ReservingPolicies } from './reservation.js';
+import { lineKey, Reserver, type SentReservation } from './reserver.js';
 import type { RateLimitStorage } from './storage.js';
 import type { Timers } from './timers.js';
 import { WaitingLine } from './waiting-line.js';
 import { WaitingPlace } from './waiting-place.js';
-import { hearOfResets, type Renewal } from './waiting-rooms.js';
+import { hearOfResets, type Renewal, resetsSent } from './waiting-rooms.js';
 
 /** Everybody in this process who waits for tokens of one policy: a line for each bucket. */
 export class WaitingRoom {
@@ -40,14 +40,14 @@ export class WaitingRoom {
   }
 
   /**
-   * To be told when a bucket was made full, which has forgotten what was reserved. Answers what is to be asked for again,
-   * so that those who wait go when the tokens allow; they come before everybody who asks later.
+   * To be told when a bucket was made full, which has forgotten what was reserved before. Answers what is to be asked for
+   * again, so that those who wait go when the tokens allow; they come before everybody who asks later.
    */
-  renewals({ policy, subject }: Bucket): readonly Renewal[] {
+  renewals({ policy, subject }: Bucket, reset: number): readonly Renewal[] {
     if (policy.stateId !== this.policy.stateId) return [];
     this.reserver.forgetPaces(subject);
     const line = this.lines.get(lineKey(subject, false));
-    const forgotten = line?.forget() ?? [];
+    const forgotten = line?.forget(reset, resetsSent()) ?? [];
     return forgotten.map((one) => ({ dueMicros: one.dueMicros, ask: () => void this.reserveAgain(line!, one) }));
   }
 
@@ -57,7 +57,7 @@ export class WaitingRoom {
     for (const line of this.lines.values()) line.end(closed());
   }
 
-  private takeSpare(place: WaitingPlace, spare: Reservation, line: WaitingLine, maxWaitMicros: number): void {
+  private takeSpare(place: WaitingPlace, spare: SentReservation, line: WaitingLine, maxWaitMicros: number): void {
     const tooLongMicros = spare.dueMicros - this.timers.nowMicros() - maxWaitMicros;
     if (tooLongMicros > 0) return place.fail(this.reserver.tooLong(tooLongMicros));
     place.line = line;
@@ -66,27 +66,32 @@ export class WaitingRoom {
 
   private async reserve(place: WaitingPlace, asked: Charge, maxWaitMicros: number): Promise<void> {
     const line = this.lineAt(lineKey(asked.subject, false));
-    const { resets } = line;
     line.ask();
     try {
       const reservation = await this.reserver.reserve(asked, this.reserving.of(asked.policy, maxWaitMicros));
-      // It may have been charged before the bucket was made full.
-      const isForgotten = line.resets !== resets && !place.isLeft && reservation.reply.madeInstead === undefined;
-      if (isForgotten) line.forgetOne(reservation);
-      this.tell(place, reservation);
-      if (isForgotten) void this.reserveAgain(line, reservation);
+      // What was counted without the storage no reset of it has forgotten.
+      const isForgotten = line.hasForgotten(reservation) && reservation.reply.madeInstead === undefined;
+      if (isForgotten) this.joinForgotten(place, line, reservation);
+      else this.tell(place, reservation);
     } catch (error) {
       place.fail(error);
     }
     line.answered();
   }
 
+  private joinForgotten(place: WaitingPlace, line: WaitingLine, forgotten: SentReservation): void {
+    if (place.isLeft) return;
+    place.line = line;
+    line.joinForgotten(place, forgotten, resetsSent());
+    void this.reserveAgain(line, forgotten);
+  }
+
   /** For somebody whose reservation the bucket has forgotten. He has been told that he may wait, so no wait is too long. */
-  private async reserveAgain(line: WaitingLine, forgotten: Reservation): Promise<void> {
+  private async reserveAgain(line: WaitingLine, forgotten: SentReservation): Promise<void> {
     const { asked } = forgotten;
-    const { resets } = line;
+    const sent = { resetsSent: resetsSent() };
     line.ask();
-    let reservation: Reservation | undefined;
+    let reservation: SentReservation | undefined;
     try {
       reservation = await this.reserver.reserve(
         asked,
@@ -100,12 +105,12 @@ export class WaitingRoom {
       void this.reserver.cancel(reservation);
       reservation = undefined;
     }
-    // If the bucket was made full again, he has been asked for again, too.
-    if (line.resets === resets) line.renewed(forgotten, reservation);
+    // If the bucket was made full again, that has forgotten this one too, and he has been asked for again.
+    if (!line.hasForgotten(sent)) line.renewed(forgotten, reservation);
     line.answered();
   }
 
-  private tell(place: WaitingPlace, reservation: Reservation): void {
+  private tell(place: WaitingPlace, reservation: SentReservation): void {
     const { reply, toldMicros, charge } = reservation;
     // Nobody counts: there is no limit just now.
     if (reply.debtUnits[0] === 0) return place.isLeft ? undefined : place.go(reservation, toldMicros);
