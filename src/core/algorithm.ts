@@ -17,3 +17,8 @@ export const ALGORITHMS: readonly Algorithm[] = [
   'sliding-window-log',
   'sliding-window-counter',
 ];
+
+/** Whether it keeps what was taken in the last period, instead of an arrival time. */
+export function isSliding(algorithm: Algorithm | undefined): boolean {
+  return algorithm === 'sliding-window-log' || algorithm === 'sliding-window-counter';
+}

@@ -5,7 +5,8 @@ import type { Charge } from './charge.js';
 import { type Decision, type Receipt } from './decision.js';
 import { InvalidChargeError, StorageFailureError } from './errors.js';
 import { Policy } from './policy.js';
-import { type ChargeRequest, RateLimiter } from './rate-limiter.js';
+import type { ChargeRequest } from './charge-requests.js';
+import { RateLimiter } from './rate-limiter.js';
 import type { MaybePromise, Owed } from './storage.js';
 
 const SUBJECT = 'user:1';

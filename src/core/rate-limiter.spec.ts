@@ -4,7 +4,8 @@ import type { Charge } from './charge.js';
 import { type Decision, Receipt } from './decision.js';
 import { InvalidChargeError } from './errors.js';
 import { Policy } from './policy.js';
-import { type ChargeRequest, RateLimiter } from './rate-limiter.js';
+import type { ChargeRequest } from './charge-requests.js';
+import { RateLimiter } from './rate-limiter.js';
 import { RateLimitStorage, type StorageReply } from './storage.js';
 
 const hourly = new Policy({ name: 'hourly', capacity: 10, refillTokens: 1, refillSeconds: 1 });

@@ -1,7 +1,7 @@
-import { type Charge, checkCharge, sumByBucket } from './charge.js';
+import type { Charge } from './charge.js';
+import { type BucketRequest, type ChargeRequest, ChargeRequests } from './charge-requests.js';
 import { DeclaredPolicies } from './declared-policies.js';
 import { Decision, type Receipt } from './decision.js';
-import { InvalidChargeError } from './errors.js';
 import { checkGrant, GRANTED_AT_MICROS } from './overrides/grant.js';
 import { checkOptions } from './options.js';
 import { type Overrides, overridesOf } from './overrides/overrides.js';
@@ -12,22 +12,6 @@ import type { MaybePromise, RateLimitStorage, StorageReply } from './storage.js'
 import { toDecision } from './to-decision.js';
 import { resetBuckets } from './waiting-rooms.js';
 
-/**
- * A bucket as callers name it: the policy itself, or the name of one of the application's shared policies. The name of a
- * group stands for the buckets of all its policies.
- */
-export interface BucketRequest {
-  readonly policy: Policy | string;
-  /** Who is limited, for example `user:42`; the built-in subjects are spelled as their documentation says. */
-  readonly subject: string;
-}
-
-/** A charge as callers ask for it. */
-export interface ChargeRequest extends BucketRequest {
-  /** Tokens to take. Integer ≥ 1. Default: 1. */
-  readonly cost?: number;
-}
-
 /** What a limiter can do beside deciding. */
 export interface RateLimiterOptions {
   /** Whether limits can be changed and subjects blocked at run time, by `RateLimitOverrides`. Default: false. */
@@ -35,9 +19,6 @@ export interface RateLimiterOptions {
   /** Policies that requests may name as one, by that name: a request about it is one about each of them. Default: none. */
   readonly groups?: ReadonlyMap<string, readonly Policy[]>;
 }
-
-/** What code asks for that asks for nothing; it is told what is missing. */
-const NOTHING = {} as ChargeRequest;
 
 /** The receipts that were given back; of all limiters together, because two of them may ask one storage. */
 const SPENT = new WeakSet<Receipt>();
@@ -48,6 +29,7 @@ const SPENT = new WeakSet<Receipt>();
  */
 export class RateLimiter {
   private readonly declared: DeclaredPolicies;
+  private readonly requests: ChargeRequests;
   private readonly counters = new PolicyCounters();
   /** What was decided at run time; undefined where nothing can be. */
   readonly overrides: Overrides | undefined;
@@ -66,6 +48,7 @@ export class RateLimiter {
     const { overrides = false, groups } = options;
     this.overrides = overrides ? overridesOf(storage, 'new RateLimiter overrides') : undefined;
     this.declared = new DeclaredPolicies(policies, groups);
+    this.requests = new ChargeRequests(this.declared);
     this.keepCountsOf(this.declared.all);
   }
 
@@ -91,13 +74,13 @@ export class RateLimiter {
    * @throws InvalidChargeError (nothing was charged) · StorageFailureError (it is unknown whether it was charged)
    */
   consume(charges: ChargeRequest | readonly ChargeRequest[]): MaybePromise<Decision> {
-    const checked = this.toCharges(charges);
+    const checked = this.requests.toCharges(charges);
     return this.overrides === undefined ? this.take(checked) : this.takeOverridden(checked, this.overrides);
   }
 
   /** The answer that {@link consume} would give now, taking nothing: `remaining` counts before the cost. */
   peek(charges: ChargeRequest | readonly ChargeRequest[]): MaybePromise<Decision> {
-    const asked = this.toCharges(charges);
+    const asked = this.requests.toCharges(charges);
     const checked = this.overrides?.apply(asked) ?? asked;
     if (checked instanceof Decision) return checked;
     const reply = this.storage.peek(checked);
@@ -137,7 +120,7 @@ export class RateLimiter {
    * allows; who waits in another keeps his time.
    */
   reset(buckets: BucketRequest | readonly BucketRequest[]): MaybePromise<void> {
-    return resetBuckets(this.storage, this.toCharges(buckets));
+    return resetBuckets(this.storage, this.requests.toCharges(buckets));
   }
 
   /**
@@ -146,7 +129,7 @@ export class RateLimiter {
    * @throws InvalidChargeError for other numbers · StorageFailureError
    */
   grant(bucket: BucketRequest, tokens: number): MaybePromise<void> {
-    const charges = this.toCharges({ policy: bucket.policy, subject: bucket.subject, cost: tokens ?? NaN });
+    const charges = this.requests.toCharges({ policy: bucket.policy, subject: bucket.subject, cost: tokens ?? NaN });
     const granted = charges.map((charge) => ({ ...charge, policy: this.overrides?.policyOf(charge) ?? charge.policy }));
     granted.forEach(checkGrant);
     return this.storage.refund(granted, GRANTED_AT_MICROS);
@@ -202,41 +185,10 @@ export class RateLimiter {
     );
   }
 
-  private toCharges(requests: ChargeRequest | readonly ChargeRequest[]): readonly Charge[] {
-    if (isList(requests)) return this.toChargeList(requests);
-    return this.declared.groupOf(requests?.policy) === undefined
-      ? [this.toCharge(requests)]
-      : this.toChargeList([requests]);
-  }
-
-  private toChargeList(requests: readonly ChargeRequest[]): readonly Charge[] {
-    if (requests.length === 0) {
-      throw new InvalidChargeError('The list of charges is empty; name at least one policy and subject.');
-    }
-    return sumByBucket(requests.flatMap((request) => this.toChargesOfEach(request)));
-  }
-
-  private toChargesOfEach(request: ChargeRequest): readonly Charge[] {
-    const { policy, subject, cost } = request ?? NOTHING;
-    const members = this.declared.groupOf(policy) ?? [policy];
-    return members.map((member) => this.toCharge({ policy: member, subject, cost }));
-  }
-
-  private toCharge(request: ChargeRequest): Charge {
-    const { policy, subject, cost = 1 } = request ?? NOTHING;
-    const charge = { policy: this.declared.policyOf(policy), subject, cost };
-    checkCharge(charge);
-    return charge;
-  }
-
   /** The declared policy of this name. @throws InvalidChargeError */
   policyNamed(name: string): Policy {
     return this.declared.named(name);
   }
-}
-
-function isList<T>(value: T | readonly T[]): value is readonly T[] {
-  return Array.isArray(value);
 }
 
 // Apart from the methods: a closure in them would cost every synchronous answer its context.

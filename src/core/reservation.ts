@@ -1,3 +1,4 @@
+import { isSliding } from './algorithm.js';
 import { arrivalMicros, arrivalRemainder, debtUnits, tickMicros } from './algorithms/token-bucket.js';
 import type { Charge } from './charge.js';
 import { describeValue, InvalidChargeError, listNames, misconfigured } from './errors.js';
@@ -101,13 +102,11 @@ export function lonePolicy(policies: readonly Policy[], where: string): Policy {
   );
 }
 
-const SLIDING: readonly string[] = ['sliding-window-log', 'sliding-window-counter'];
-
 /** @throws RateLimitConfigurationError for a policy whose tokens cannot be waited for. */
 export function checkReservable(policy: Policy, where = 'PolicyLimiter.wait'): void {
   const { algorithm, capacity } = policy;
   const name = describeValue(policy.name);
-  if (SLIDING.includes(algorithm)) {
+  if (isSliding(algorithm)) {
     misconfigured(
       where,
       `the algorithm of policy ${name} is ${describeValue(algorithm)}, in which no token has a time at which it arrives`,

@@ -2,6 +2,7 @@ import { costUnits } from './algorithms/token-bucket.js';
 import type { Charge } from './charge.js';
 import { Decision, PolicyDecision, type Receipt } from './decision.js';
 import { StorageFailureError } from './errors.js';
+import type { Policy } from './policy.js';
 import type { StorageReply } from './storage.js';
 
 /** Nothing was taken, so there is nothing to give back. */
@@ -35,19 +36,25 @@ function toDecisionOfAll(
 ): Decision {
   const charges = reply.madeInstead ?? asked;
   if (reply.debtUnits.length !== charges.length) throw malformed(charges, reply);
-  const said = charges.map((charge, i) => toPolicyDecision(charge, reply, i));
-  return new Decision(reply.allowed, said.length === 1 ? said[0]! : said, receipts, charges !== asked);
+  const said = charges.map((charge, i) => {
+    checkInstants(charge.policy, reply, i);
+    // The lone one is what the whole request was told.
+    return new PolicyDecision(charge, reply.allowed || (charges.length > 1 && isRoom(charge, reply, i)), reply, i);
+  });
+  const isWithoutStorage = reply.madeInstead !== undefined;
+  return new Decision(reply.allowed, said.length === 1 ? said[0]! : said, receipts, isWithoutStorage);
 }
 
 function malformed(charges: readonly Charge[], { debtUnits }: StorageReply): StorageFailureError {
   return new StorageFailureError(`The storage answered ${debtUnits.length} of ${charges.length} charges.`);
 }
 
-function toPolicyDecision(charge: Charge, reply: StorageReply, i: number): PolicyDecision {
-  const { policy, cost } = charge;
-  if (policy.windowMicros > 0 && reply.instants?.[i] === undefined) {
-    throw new StorageFailureError(`The storage does not know the algorithm "${policy.algorithm}".`);
-  }
-  const fits = reply.debtUnits[i]! + costUnits(policy, cost) <= policy.capacityUnits;
-  return new PolicyDecision(charge, reply.allowed || fits, reply, i);
+function checkInstants({ windowMicros, algorithm }: Policy, { instants }: StorageReply, i: number): void {
+  if (windowMicros === 0 || instants?.[i] !== undefined) return;
+  throw new StorageFailureError(`The storage does not know the algorithm "${algorithm}".`);
+}
+
+/** Where a request is denied, some of its policies would have admitted it. */
+function isRoom({ policy, cost }: Charge, { debtUnits }: StorageReply, i: number): boolean {
+  return debtUnits[i]! + costUnits(policy, cost) <= policy.capacityUnits;
 }

@@ -1,3 +1,4 @@
+import { isSliding } from '../core/algorithm.js';
 import { DEFAULT_POLICY_NAME } from '../core/bucket-shape.js';
 import { describeValue, misconfigured } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';
@@ -113,7 +114,7 @@ function groupsOf(named: readonly (readonly [name: string, policies: readonly Po
 
 /** A shorter window forgets what a longer one has to remember, so that alternating between the two would lift both. */
 function rejectSlidingFunction({ algorithm }: CommonDefinition, where: string): void {
-  if (algorithm !== 'sliding-window-log' && algorithm !== 'sliding-window-counter') return;
+  if (!isSliding(algorithm)) return;
   misconfigured(
     where,
     `algorithm is "${algorithm}" for numbers that a request decides, and one window cannot be of two lengths`,

@@ -1,15 +1,13 @@
 import type { Charge } from '../../src/core/charge.js';
 import { reserving } from '../../src/core/reservation.js';
 import { MemoryStorage } from '../../src/storage/memory/memory.storage.js';
-import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
+import type { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { awkwardPolicies } from '../support/redis-policies.js';
 import { SeededRandom, seedOfThisRun } from '../support/redis-random.js';
-import { withScriptClock } from '../support/redis-script-clock.js';
+import { FAR_AHEAD_MICROS, storageAtClock } from '../support/redis-script-clock.js';
 import { deleteUnder, plainClient, uniquePrefix } from '../support/redis-testing.js';
 
-/** 2100-01-01, which no server's clock has reached: Redis must not expire what is still to be read. */
-const FAR_AHEAD_MICROS = 4_102_444_800_000_000;
 const OPERATIONS = 6000;
 
 const client = plainClient();
@@ -24,8 +22,7 @@ test('memory and Redis reserve, take back and owe up to a bound alike', async ()
   const random = new SeededRandom(seedOfThisRun());
   const clock = new ManualClock(FAR_AHEAD_MICROS);
   const inMemory = new MemoryStorage({ clock });
-  const options = { client: withScriptClock(client, clock), reuseConnection: true, deadlineMs: 10_000 };
-  const inRedis = new RedisStorage({ ...options, prefix, denyCache: false });
+  const inRedis = storageAtClock(client, clock, { prefix, denyCache: false });
   const policies = awkwardPolicies().filter(
     ({ windowMicros, capacityUnits }) => windowMicros === 0 && capacityUnits < 2 ** 50,
   );

@@ -8,11 +8,9 @@ import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { awkwardPolicies, otherAlgorithms } from '../support/redis-policies.js';
 import { SeededRandom, seedOfThisRun } from '../support/redis-random.js';
-import { withScriptClock } from '../support/redis-script-clock.js';
+import { FAR_AHEAD_MICROS, storageAtClock } from '../support/redis-script-clock.js';
 import { deleteUnder, plainClient, uniquePrefix } from '../support/redis-testing.js';
 
-/** 2100-01-01, which no server's clock has reached: Redis must not expire what is still to be read. */
-const FAR_AHEAD_MICROS = 4_102_444_800_000_000;
 const LONG_WAIT_MICROS = 7 * 86_400_000_000;
 const OPERATIONS_AT_SCRIPT_TIME = 20_000;
 const OPERATIONS_AT_SERVER_TIME = 4000;
@@ -30,13 +28,7 @@ afterAll(async () => {
 
 /** A storage whose scripts run at the time of a clock. */
 function redisAt(clock: ManualClock): RedisStorage {
-  return new RedisStorage({
-    client: withScriptClock(client, clock),
-    reuseConnection: true,
-    prefix: newPrefix(),
-    deadlineMs: 10_000,
-    denyCache: false,
-  });
+  return storageAtClock(client, clock, { prefix: newPrefix(), denyCache: false });
 }
 
 /** Every number a decision can be asked for. */

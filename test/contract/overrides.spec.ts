@@ -4,13 +4,11 @@ import { Policy } from '../../src/core/policy.js';
 import { RateLimiter } from '../../src/core/rate-limiter.js';
 import type { RateLimitStorage } from '../../src/core/storage.js';
 import { OutageStorage } from '../../src/storage/outage/outage.storage.js';
-import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
+import type { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
-import { withScriptClock } from '../support/redis-script-clock.js';
+import { FAR_AHEAD_MICROS, storageAtClock } from '../support/redis-script-clock.js';
 import { deleteUnder, plainClient, uniquePrefix } from '../support/redis-testing.js';
 
-/** 2100-01-01, which no server's clock has reached: Redis must not expire what is still to be read. */
-const FAR_AHEAD_MICROS = 4_102_444_800_000_000;
 const jobs = new Policy({ name: 'jobs', capacity: 3, perSeconds: 3 });
 const ADA = 'user:ada';
 const BOB = 'user:bob';
@@ -37,8 +35,7 @@ describe.each<[string, (storage: RedisStorage) => RateLimitStorage]>([
     clock = new ManualClock(FAR_AHEAD_MICROS);
     prefix = uniquePrefix();
     // With the deny cache, as it is by default.
-    const options = { client: withScriptClock(client, clock), reuseConnection: true, prefix, deadlineMs: 10_000 };
-    storages = [new RedisStorage(options), new RedisStorage(options)].map(wrap);
+    storages = [0, 1].map(() => wrap(storageAtClock(client, clock, { prefix })));
     for (const storage of storages) await storage.open();
     limiters = storages.map((storage) => new RateLimiter(storage, [jobs], { overrides: true }));
     [here, there] = limiters.map((limiter) => new RateLimitOverrides(limiter)) as [

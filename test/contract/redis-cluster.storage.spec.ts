@@ -3,12 +3,10 @@ import type { RedisClient } from '../../src/storage/redis/client.js';
 import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { startCluster, type TestCluster } from '../support/redis-cluster.js';
-import { withScriptClock } from '../support/redis-script-clock.js';
+import { FAR_AHEAD_MICROS, withScriptClock } from '../support/redis-script-clock.js';
 import { stateUnder } from '../support/redis-testing.js';
 import { describeStorage } from './storage.contract.js';
 
-/** 2100-01-01, which no server's clock has reached: Redis must not expire what is still to be read. */
-const FAR_AHEAD_MICROS = 4_102_444_800_000_000;
 const PREFIX = 't:';
 
 let cluster: TestCluster;

@@ -10,11 +10,9 @@ import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { awkwardPolicies, otherAlgorithms } from '../support/redis-policies.js';
 import { SeededRandom, seedOfThisRun } from '../support/redis-random.js';
-import { withScriptClock } from '../support/redis-script-clock.js';
+import { FAR_AHEAD_MICROS, withScriptClock } from '../support/redis-script-clock.js';
 import { deleteUnder, plainClient, uniquePrefix } from '../support/redis-testing.js';
 
-/** 2100-01-01, which no server's clock has reached: Redis must not expire what is still to be read. */
-const FAR_AHEAD_MICROS = 4_102_444_800_000_000;
 const BURSTS = 400;
 
 const client = plainClient();

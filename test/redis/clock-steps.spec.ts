@@ -3,10 +3,9 @@ import type { Decision } from '../../src/core/decision.js';
 import { Policy } from '../../src/core/policy.js';
 import { RateLimiter } from '../../src/core/rate-limiter.js';
 import { MemoryStorage } from '../../src/storage/memory/memory.storage.js';
-import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { SeededRandom, seedOfThisRun } from '../support/redis-random.js';
-import { withScriptClock } from '../support/redis-script-clock.js';
+import { storageAtClock } from '../support/redis-script-clock.js';
 import { deleteUnder, plainClient, uniquePrefix } from '../support/redis-testing.js';
 
 /** 2150-01-01: ahead of every server's clock, however far it is set back here. */
@@ -117,13 +116,7 @@ class Both {
   readonly clock = new ManualClock(START_MICROS + random.integer(0, YEAR_MICROS));
   private readonly memory = new RateLimiter(new MemoryStorage({ clock: this.clock }));
   private readonly redis = new RateLimiter(
-    new RedisStorage({
-      client: withScriptClock(client, this.clock),
-      reuseConnection: true,
-      prefix: `${prefix}${histories}:`,
-      deadlineMs: 10_000,
-      denyCache: false,
-    }),
+    storageAtClock(client, this.clock, { prefix: `${prefix}${histories}:`, denyCache: false }),
   );
 
   constructor(private readonly policy: Policy) {}

@@ -13,10 +13,8 @@ import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { awkwardPolicies, otherAlgorithms } from '../support/redis-policies.js';
 import { SeededRandom, seedOfThisRun } from '../support/redis-random.js';
-import { withScriptClock } from '../support/redis-script-clock.js';
+import { FAR_AHEAD_MICROS, withScriptClock } from '../support/redis-script-clock.js';
 import { deleteUnder, plainClient, uniquePrefix } from '../support/redis-testing.js';
-
-const FAR_AHEAD_MICROS = 4_102_444_800_000_000;
 
 const windows = otherAlgorithms().filter(({ windowMicros }) => windowMicros > 0);
 

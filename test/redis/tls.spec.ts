@@ -7,6 +7,7 @@ import { type Certificate, makeCertificate, tlsObstacle } from '../support/tls-c
 
 const obstacle = tlsObstacle();
 if (obstacle !== undefined) console.log(`no TLS is tried, because ${obstacle}`);
+// Some builds of Redis have no TLS, and without openssl there is no certificate.
 const describeTls = obstacle === undefined ? describe : describe.skip;
 
 type Cause = readonly [what: string, host: string, isTlsPort: boolean, options: () => RedisOptions, told: RegExp];

@@ -1,14 +1,12 @@
 import { Policy } from '../../src/core/policy.js';
 import { PolicyLimiter } from '../../src/core/policy-limiter.js';
 import { RateLimiter } from '../../src/core/rate-limiter.js';
-import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
+import type { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { SeededRandom, seedOfThisRun } from '../support/redis-random.js';
-import { withScriptClock } from '../support/redis-script-clock.js';
+import { FAR_AHEAD_MICROS, storageAtClock } from '../support/redis-script-clock.js';
 import { deleteUnder, plainClient, uniquePrefix } from '../support/redis-testing.js';
 import { quiet, VirtualTime } from '../support/virtual-time.js';
 
-/** 2100-01-01, which no server's clock has reached: Redis must not expire what is still to be read. */
-const FAR_AHEAD_MICROS = 4_102_444_800_000_000;
 const SUBJECT = 'everyone';
 const SECOND_MICROS = 1_000_000;
 /** A token a second, and never two at once: every second that nobody goes in is a token that nobody got. */
@@ -44,9 +42,8 @@ class Line {
   constructor(of: Policy = policy) {
     const prefix = uniquePrefix();
     prefixes.push(prefix);
-    const options = { client: withScriptClock(client, this.time), reuseConnection: true, deadlineMs: 10_000, prefix };
     this.limiters = Array.from({ length: INSTANCES }, () => {
-      const storage = new RedisStorage(options);
+      const storage = storageAtClock(client, this.time, { prefix });
       this.watch(storage);
       return new PolicyLimiter(new RateLimiter(storage), of, this.time);
     });

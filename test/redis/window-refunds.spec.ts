@@ -1,10 +1,9 @@
 import type { Charge } from '../../src/core/charge.js';
 import { Policy } from '../../src/core/policy.js';
 import { bucketKey } from '../../src/storage/redis/key.js';
-import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { SeededRandom, seedOfThisRun } from '../support/redis-random.js';
-import { withScriptClock } from '../support/redis-script-clock.js';
+import { FAR_AHEAD_MICROS, storageAtClock } from '../support/redis-script-clock.js';
 import { deleteUnder, plainClient, uniquePrefix } from '../support/redis-testing.js';
 
 const BYTES_OF_A_CHARGE = 14;
@@ -13,14 +12,8 @@ const BESIDE = 33;
 
 const prefix = uniquePrefix();
 const client = plainClient();
-const clock = new ManualClock(4_102_444_800_000_000);
-const storage = new RedisStorage({
-  client: withScriptClock(client, clock),
-  reuseConnection: true,
-  prefix,
-  deadlineMs: 10_000,
-  denyCache: false,
-});
+const clock = new ManualClock(FAR_AHEAD_MICROS);
+const storage = storageAtClock(client, clock, { prefix, denyCache: false });
 const policy = new Policy({ capacity: 2000, perSeconds: 3600, algorithm: 'sliding-window-log' });
 const charge: Charge = { policy, subject: 'user:1', cost: 1 };
 const key = bucketKey(prefix, charge);

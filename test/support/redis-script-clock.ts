@@ -2,6 +2,11 @@ import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Clock } from '../../src/core/clock.js';
 import type { RedisClient } from '../../src/storage/redis/client.js';
+import type { RedisStorageOptions } from '../../src/storage/redis/redis.options.js';
+import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
+
+/** 2100-01-01, which no server's clock has reached: Redis must not expire what is still to be read. */
+export const FAR_AHEAD_MICROS = 4_102_444_800_000_000;
 
 const SERVER_TIME = "local time = redis.call('TIME')";
 const GIVEN_TIME = 'local time = {table.remove(ARGV, #ARGV - 1), table.remove(ARGV)}';
@@ -50,4 +55,14 @@ export function withScriptClock(real: Redis, clock: Clock): RedisClient {
     removeListener: () => client,
   };
   return client;
+}
+
+/** A storage whose scripts run at the time of a clock; what is tried with it is answers, not how soon they come. */
+export function storageAtClock(real: Redis, clock: Clock, options: Partial<RedisStorageOptions>): RedisStorage {
+  return new RedisStorage({
+    ...options,
+    client: withScriptClock(real, clock),
+    reuseConnection: true,
+    deadlineMs: 10_000,
+  } as RedisStorageOptions);
 }

@@ -3,7 +3,8 @@ import type { PolicyDefinition } from '../../core/bucket-shape.js';
 import type { Receipt } from '../../core/decision.js';
 import { misconfigured } from '../../core/errors.js';
 import { Policy } from '../../core/policy.js';
-import { type ChargeRequest, RateLimiter } from '../../core/rate-limiter.js';
+import type { ChargeRequest } from '../../core/charge-requests.js';
+import { RateLimiter } from '../../core/rate-limiter.js';
 import type { MaybePromise, RateLimitStorage } from '../../core/storage.js';
 
 /** A storage to be checked, and the hand on its clock. */

@@ -1,7 +1,7 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import type { Decision } from '../../core/decision.js';
 import { Policy, placeOf } from '../../core/policy.js';
-import type { ChargeRequest } from '../../core/rate-limiter.js';
+import type { ChargeRequest } from '../../core/charge-requests.js';
 import type { Checks } from './contract.js';
 
 /** All or none. */
