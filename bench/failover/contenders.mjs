@@ -38,10 +38,10 @@ export function plain({ cluster, options }) {
   client.on('error', () => {});
   client.defineCommand('consume', { lua: state + consume, numberOfKeys: 1 });
   const keyOf = (subject) => `plain:{${subject}}`;
-  const plan = ['1', '1', DAY_MICROS, DAY_MICROS, '1', '0', '1', '1'];
+  const plan = JSON.stringify([1, 1, DAY_MICROS, DAY_MICROS, 1, 0, 1, 1]);
   return {
     name: 'ioredis, default options',
-    decide: async (subject) => (await client.consume(keyOf(subject), ...plan))[1] === 1,
+    decide: async (subject) => (await client.consume(keyOf(subject), plan))[1] === 1,
     keyOf,
     close: () => client.disconnect(),
   };

@@ -41,10 +41,16 @@ export async function plainScript({ url, limits }) {
   const digest = createHash('sha1').update(script).digest('hex');
   await client.script('LOAD', script);
   const micros = SECONDS * 1e6;
-  const plan = ['1', limits.length, ...limits.flatMap((limit) => [micros, micros * limit, limit, 0]), '1', '1'];
+  const plan = JSON.stringify([
+    1,
+    limits.length,
+    ...limits.flatMap((limit) => [micros, micros * limit, limit, 0]),
+    1,
+    1,
+  ]);
   const decide = async (subject) => {
     const keys = limits.map((_, i) => `rl:{${subject}}limit${i}`);
-    const reply = await client.evalsha(digest, keys.length, ...keys, ...plan);
+    const reply = await client.evalsha(digest, keys.length, ...keys, plan);
     return reply[1] === 1 && reply[2] >= 0;
   };
   return { name: 'plain EVALSHA of our script', decide, close: () => client.disconnect() };

@@ -217,7 +217,8 @@ describe('a call', () => {
     // Nobody has found that out yet.
     decisions[4]!.dueMs = performance.now() - 1;
     const { keyCount, input } = batch.message();
-    expect([keyCount, input.slice(0, 2), input.slice(-4)]).toEqual([2, ['a', 'c'], ['1', '1', '1', '1']]);
+    expect([keyCount, input.slice(0, 2)]).toEqual([2, ['a', 'c']]);
+    expect(JSON.parse(input[2]!).slice(-4)).toEqual([1, 1, 1, 1]);
     batch.answer([7, 1, 0, 0, 0]);
     expect(settled).toEqual([
       [0, 'too late', true],

@@ -21,6 +21,8 @@ export class RedisProxy {
   answerDelayMs = 0;
   /** Is shown what clients send. */
   onRequest: (data: Buffer) => void = () => {};
+  /** Number of the latest connection that hears nothing any more. */
+  private silentUpTo = 0;
   private readonly sockets = new Set<Socket>();
   private readonly keptBack: (() => void)[] = [];
 
@@ -49,12 +51,14 @@ export class RedisProxy {
 
   private join(client: Socket, redis: Socket): void {
     this.keep(redis);
+    const number = this.connections;
     client.on('close', () => redis.destroy());
     redis.on('close', () => client.destroy());
     const [toRedis, toClient] = [delayed(), delayed()];
     client.on('data', (request) => {
       this.note(request);
-      if (this.questions === 'pass on') toRedis(this.questionDelayMs, () => redis.write(request));
+      if (this.questions === 'pass on' && number > this.silentUpTo)
+        toRedis(this.questionDelayMs, () => redis.write(request));
     });
     redis.on('data', (answer) => {
       if (this.answers === 'pass on') toClient(this.answerDelayMs, () => client.write(answer));
@@ -89,6 +93,11 @@ export class RedisProxy {
     this.questionDelayMs = 0;
     this.answerDelayMs = 0;
     this.release();
+  }
+
+  /** The connections that stand stay, and nothing that clients send on them arrives; new ones can be made. */
+  silenceAll(): void {
+    this.silentUpTo = this.connections;
   }
 
   /** Ends every connection; new ones can be made. */

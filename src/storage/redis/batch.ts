@@ -1,16 +1,14 @@
-import { costUnits } from '../../core/algorithms/token-bucket.js';
 import type { Charge } from '../../core/charge.js';
-import { StorageTimeoutError } from '../../core/errors.js';
+import { messageOf, StorageTimeoutError } from '../../core/errors.js';
 import type { StorageReply } from '../../core/storage.js';
 import type { Breaker } from './breaker.js';
 import { asksTheSame, consumeMessage } from './consume-message.js';
 import type { DenyCache } from './deny-cache.js';
-import { messageOf } from '../../core/errors.js';
+import { GroupReply, integersAbout } from './group-reply.js';
 import { Question, type Sent } from './question.js';
 import { toIntegers, malformed } from './reply.js';
 import type { Message } from './scripts.js';
 import { weightOf } from './weight.js';
-import { integersBeside, toInstants } from './window-reply.js';
 
 /** A request's charges on their way to Redis. */
 export class Decision extends Question<StorageReply> {
@@ -77,7 +75,8 @@ export class Batch implements Sent {
 
   get isAwaited(): boolean {
     const nowMs = performance.now();
-    return this.groups.some((group) => group.some((decision) => decision.isInTime(nowMs)));
+    for (const group of this.groups) for (const decision of group) if (decision.isInTime(nowMs)) return true;
+    return false;
   }
 
   /** Whether the decision is one more of the latest group, which asks Redis about no more buckets. */
@@ -165,7 +164,7 @@ export class Batch implements Sent {
 
   /** Whose time was over before anything could be sent (the event loop stood still) would be charged without an answer. */
   private dropLate(nowMs: number): void {
-    if (this.groups.every((group) => group.every((decision) => decision.isInTime(nowMs)))) return;
+    if (!this.isAnyLate(nowMs)) return;
     const { deadlineMs } = this.surroundings;
     const inTime = this.groups.map((group) => group.filter((decision) => decision.isInTime(nowMs)));
     const late = this.groups.flat().filter((decision) => !decision.isInTime(nowMs));
@@ -174,44 +173,31 @@ export class Batch implements Sent {
       decision.expire(new StorageTimeoutError(`Redis was not asked within ${deadlineMs} ms.`));
   }
 
+  private isAnyLate(nowMs: number): boolean {
+    for (const group of this.groups) for (const decision of group) if (!decision.isInTime(nowMs)) return true;
+    return false;
+  }
+
   private tell(raw: unknown): void {
-    const count = this.groups.reduce((sum, [first]) => sum + integersAbout(first!.charges), 1);
+    let count = 1;
+    for (const [first] of this.groups) count += integersAbout(first!.charges);
     const integers = toIntegers(raw, count);
-    const nowMicros = integers[0]!;
     let at = 1;
     for (const group of this.groups) {
-      const admitted = integers[at]!;
-      if (admitted > group.length) throw malformed(raw, count);
       const { charges } = group[0]!;
-      const end = at + integersAbout(charges);
-      const before = integers.slice(at + 1, at + 1 + charges.length);
-      this.tellGroup(group, admitted, nowMicros, before, integers.slice(at + 1 + charges.length, end));
-      at = end;
+      const reply = new GroupReply(charges, integers, at);
+      if (reply.admitted > group.length) throw malformed(raw, count);
+      this.tellGroup(group, reply);
+      at += integersAbout(charges);
     }
   }
 
-  private tellGroup(
-    group: readonly Decision[],
-    admitted: number,
-    nowMicros: number,
-    before: readonly number[],
-    beside: readonly number[],
-  ): void {
-    const { charges } = group[0]!;
-    const reply = (taken: number, allowed: boolean): StorageReply => {
-      const debtUnits = before.map((debt, c) => debt + taken * costUnits(charges[c]!.policy, charges[c]!.cost));
-      if (beside.length === 0) return { allowed, nowMicros, debtUnits };
-      return { allowed, nowMicros, debtUnits, instants: toInstants(charges, beside, nowMicros, admitted - taken) };
-    };
-    for (let i = 0; i < admitted; i++) group[i]!.settle(reply(i + 1, true));
+  private tellGroup(group: readonly Decision[], reply: GroupReply): void {
+    const { admitted } = reply;
+    for (let i = 0; i < admitted; i++) group[i]!.settle(reply.toAdmitted(i + 1));
     if (admitted === group.length) return;
-    const denied = reply(admitted, false);
-    this.surroundings.denials?.remember(charges, denied, beside, this.sentMs!);
+    const denied = reply.toDenied;
+    this.surroundings.denials?.remember(group[0]!.charges, denied, reply.beside, this.sentMs!);
     for (let i = admitted; i < group.length; i++) group[i]!.settle(denied);
   }
-}
-
-/** How many integers consume.lua replies about a group with these charges. */
-function integersAbout(charges: readonly Charge[]): number {
-  return 1 + charges.length + integersBeside(charges);
 }

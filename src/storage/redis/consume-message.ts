@@ -11,20 +11,21 @@ interface Asked {
 export function consumeMessage(groups: readonly (readonly Asked[])[], keyOf: (charge: Charge) => string): Message {
   const plans: (readonly Charge[])[] = [];
   const input: string[] = [];
-  const calls: string[] = [];
+  let asked = '';
   for (const group of groups) {
     const { charges } = group[0]!;
     for (const charge of charges) input.push(keyOf(charge));
-    calls.push(String(planNumber(plans, charges)), String(group.length));
+    asked += `,${planNumber(plans, charges)},${group.length}`;
   }
   const keyCount = input.length;
-  input.push(String(plans.length));
-  for (const plan of plans) {
-    input.push(String(plan.length));
-    for (const charge of plan) input.push(...chargeText(charge));
-  }
-  input.push(...calls);
+  input.push(`[${plans.length}${plans.map(planText).join('')}${asked}]`);
   return { keyCount, input };
+}
+
+function planText(plan: readonly Charge[]): string {
+  let text = `,${plan.length}`;
+  for (const charge of plan) text += `,${chargeText(charge)}`;
+  return text;
 }
 
 /** The number of the plan with these charges, from 1; a new one is added. Few policies are asked of one Redis, and often the same. */

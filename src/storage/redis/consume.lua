@@ -2,7 +2,8 @@
 -- charges, or of none. Equal requests that came one after the other are one group: as many of them are admitted as fit.
 --
 -- KEYS   the buckets of each group in turn, one per charge; within a group none twice, all in one hash slot
--- ARGV   the number of plans (what is asked of the buckets of a group); for each plan
+-- ARGV   one list of integers in JSON: read as text of their own, each would cost client and server several times as much
+--        the number of plans (what is asked of the buckets of a group); for each plan
 --          the number of its charges, and four integers per charge:
 --            cost in units of debt, more than 0
 --            capacity in units of debt
@@ -16,15 +17,16 @@
 --        when it is full, in microseconds since 1970; of counters the start of the window, what was taken in the one before
 --        and what in this one, 2^52 more where more was granted in it}; a refused request changes no state
 
+local input = cjson.decode(ARGV[1])
 local plans, at = {}, 2
-for p = 1, ARGV[1] + 0 do
+for p = 1, input[1] do
   -- Five numbers per charge: cost, capacity, refill, interval, and the instant at which tokens last arrived.
   local plan, size = {}, 0
-  for _ = 1, ARGV[at] + 0 do
-    local interval = ARGV[at + 4] + 0
-    plan[size + 1] = ARGV[at + 1] + 0
-    plan[size + 2] = ARGV[at + 2] + 0
-    plan[size + 3] = ARGV[at + 3] + 0
+  for _ = 1, input[at] do
+    local interval = input[at + 4]
+    plan[size + 1] = input[at + 1]
+    plan[size + 2] = input[at + 2]
+    plan[size + 3] = input[at + 3]
     plan[size + 4] = interval
     plan[size + 5] = tick_of(now, interval)
     size, at = size + 5, at + 4
@@ -36,8 +38,8 @@ end
 local reply, told, key = {now}, 1, 0
 -- Of one group, where it has any.
 local windows
-for group = at, #ARGV, 2 do
-  local plan, fitting = plans[ARGV[group] + 0], ARGV[group + 1] + 0
+for group = at, #input, 2 do
+  local plan, fitting = plans[input[group]], input[group + 1]
   local charges = #plan / 5
   for i = 1, charges do
     local cost, capacity, refill, interval, tick = unpack(plan, i * 5 - 4, i * 5)

@@ -2,7 +2,7 @@ import { connectionProfile, type RedisClient } from './client.js';
 import { duplicateCluster } from './cluster-client.js';
 import { leaveReplicas } from './read-only.js';
 import type { CheckedRedisOptions } from './redis.options.js';
-import { stopTimersOnClose } from './socket-timer.js';
+import { timeSilence } from './socket-timer.js';
 
 /**
  * A client of our own, made like the one that was handed in, with the connection profile that every promise rests on.
@@ -14,5 +14,5 @@ export function ownClient(
 ): RedisClient {
   const isCluster = client.isCluster === true;
   const copy = isCluster ? duplicateCluster(client, deadlineMs) : client.duplicate(connectionProfile(deadlineMs));
-  return leaveReplicas(stopTimersOnClose(copy), onRefusal);
+  return leaveReplicas(timeSilence(copy), onRefusal);
 }

@@ -1,7 +1,7 @@
 import { arrivalMicros, arrivalRemainder, tickMicros } from '../../core/algorithms/token-bucket.js';
 import type { Bucket, Charge } from '../../core/charge.js';
 import type { Owed, StorageReply } from '../../core/storage.js';
-import { chargeText, unitsText } from './charge-text.js';
+import { integersOf, unitsText } from './charge-text.js';
 import type { Send } from './connection.js';
 import type { DenyCache } from './deny-cache.js';
 import { notAsked } from './failures.js';
@@ -104,7 +104,7 @@ export class Questions {
 
   private messageOf(charges: readonly Charge[], ...first: readonly string[]): () => Message {
     const keys = this.keysOf(charges);
-    const message = { keyCount: keys.length, input: [...keys, ...first, ...charges.flatMap(chargeText)] };
+    const message = { keyCount: keys.length, input: [...keys, ...first, ...charges.flatMap(integersOf)] };
     return () => message;
   }
 

@@ -1,25 +1,83 @@
+import { clearInterval, setInterval } from 'node:timers';
+import { outsideRequests } from '../../core/outside-requests.js';
 import type { RedisClient } from './client.js';
 
-/** What a connection of ioredis keeps to itself. */
-interface Timed {
+/** How many times it is looked whether anything has come, in the time for which a connection may be silent. */
+const LOOKS = 5;
+
+/** What is used of a connection of ioredis, which keeps all but options and events to itself. */
+interface Connected {
+  readonly options: { readonly socketTimeout?: number };
+  readonly stream?: Socket;
+  readonly commandQueue?: { readonly length: number };
+  /** Set while an answer is owed; then nobody else may set it. */
   socketTimeoutTimer?: NodeJS.Timeout | undefined;
+  on(event: 'ready' | 'close', listener: () => void): unknown;
+}
+
+interface Socket {
+  readonly bytesRead: number;
+  once(event: 'data', listener: () => void): unknown;
+  destroy(error: Error): unknown;
 }
 
 /**
- * ioredis 5 lets the timer of `socketTimeout` run when a connection is lost that owed an answer. It would keep the process
- * alive, and end the connection that was made since, which owes nothing (redis/ioredis#2147). ioredis 6 stops it itself.
+ * Ends connections that owe an answer and are silent for `socketTimeout`, as ioredis does, at less expense. It sets a
+ * timer and a listener per answer and clears them with it, which takes a twentieth of the processor that decisions take
+ * where they come one at a time. Here one timer per connection looks now and then, and has the place where ioredis keeps
+ * its own. Until it has, and where there is no such place, ioredis does it.
  */
-export function stopTimersOnClose(client: RedisClient): RedisClient {
-  stopOnClose(client);
-  // A cluster has no timer; its nodes have.
-  client.on('+node', (node: unknown) => stopOnClose(node as RedisClient));
+export function timeSilence(client: RedisClient): RedisClient {
+  new SocketTimer(client as unknown as Connected).listen();
+  // A cluster is no connection; its nodes are.
+  client.on('+node', (node: unknown) => new SocketTimer(node as Connected).listen());
   return client;
 }
 
-function stopOnClose(client: RedisClient): void {
-  const timed = client as Timed;
-  client.on('close', () => {
-    clearTimeout(timed.socketTimeoutTimer);
-    timed.socketTimeoutTimer = undefined;
-  });
+class SocketTimer {
+  private timer: NodeJS.Timeout | undefined;
+  private silentLooks = 0;
+  private bytesRead = 0;
+
+  constructor(private readonly connection: Connected) {}
+
+  listen(): void {
+    this.connection.on('ready', this.start);
+    this.connection.on('close', this.stop);
+  }
+
+  private readonly start = (): void => {
+    const { stream, commandQueue, options } = this.connection;
+    const { socketTimeout } = options;
+    if (stream === undefined || commandQueue === undefined || socketTimeout === undefined) return;
+    clearInterval(this.timer);
+    this.silentLooks = 0;
+    this.timer = outsideRequests(() => setInterval(this.look, socketTimeout / LOOKS).unref());
+    this.takePlace();
+  };
+
+  /** ioredis 5 leaves its timer running: it would keep the process alive, and end the next connection (redis/ioredis#2147). */
+  private readonly stop = (): void => {
+    clearInterval(this.timer);
+    clearTimeout(this.connection.socketTimeoutTimer);
+    this.connection.socketTimeoutTimer = undefined;
+  };
+
+  private readonly takePlace = (): void => {
+    this.connection.socketTimeoutTimer ??= this.timer;
+  };
+
+  private readonly look = (): void => {
+    const { stream, commandQueue, options } = this.connection;
+    const { bytesRead } = stream!;
+    // What has been owed since a moment ago is not silence.
+    this.silentLooks = commandQueue!.length > 0 && bytesRead === this.bytesRead ? this.silentLooks + 1 : 0;
+    this.bytesRead = bytesRead;
+    if (this.silentLooks > LOOKS) {
+      stream!.destroy(new Error(`The server owes an answer and has sent nothing for ${options.socketTimeout} ms.`));
+    } else if (this.connection.socketTimeoutTimer !== this.timer) {
+      // The listener that clears what ioredis has set is called before this one.
+      stream!.once('data', this.takePlace);
+    }
+  };
 }
