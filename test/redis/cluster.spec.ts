@@ -202,7 +202,8 @@ test('a Cluster that was handed in is copied, or used itself where that is asked
   }
   expect(lines).toEqual([
     expect.stringMatching(/reuseConnection with enableOfflineQueue/),
-    expect.stringMatching(/reuseConnection with retryDelayOnFailover: .*charged twice/),
+    expect.stringMatching(/reuseConnection with retryDelayOnFailover: .*charged twice\. Set it to 0/),
+    expect.stringMatching(/reuseConnection with no socketTimeout/),
   ]);
   expect(await theirs.get('nothing')).toBe(null);
   await theirs.quit();

@@ -89,9 +89,17 @@ describe('the options of RedisStorage', () => {
     };
     expect(linesOf({})).toEqual([
       expect.stringMatching(/enableOfflineQueue: .*charged when it is back\. Set it to false, or leave out reuse/),
-      expect.stringMatching(/autoResendUnfulfilledCommands: .*charged twice/),
+      expect.stringMatching(/autoResendUnfulfilledCommands: .*charged twice\. Set it to false/),
+      expect.stringMatching(/no socketTimeout: .*after minutes\. Set it to 5000, or leave out reuse/),
     ]);
-    expect(linesOf({ enableOfflineQueue: false })).toHaveLength(1);
-    expect(linesOf({ enableOfflineQueue: false, autoResendUnfulfilledCommands: false })).toEqual([]);
+    const [offline, resending] = [{ enableOfflineQueue: false }, { autoResendUnfulfilledCommands: false }];
+    expect(linesOf(offline)).toHaveLength(2);
+    expect(linesOf({ ...offline, ...resending })).toHaveLength(1);
+    const safe = { ...offline, ...resending, socketTimeout: 3000 };
+    expect(linesOf(safe)).toEqual([]);
+    expect(linesOf({ ...safe, retryStrategy: () => 10 })).toEqual([]);
+    expect(linesOf({ ...safe, retryStrategy: null })).toEqual([
+      expect.stringMatching(/retryStrategy: .*never made again\. Give it a function, or leave out reuse/),
+    ]);
   });
 });

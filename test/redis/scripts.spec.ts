@@ -139,7 +139,7 @@ describe('the text of the scripts', () => {
       expect(format).toMatch(/^%\.0f(:%\.0f)*(:%s)?$/);
     }
     for (const [, args] of code.matchAll(/redis\.call\('SET', ([^\n]*)\)$/gm)) {
-      expect(args).toMatch(/'PXAT', (string\.format\(|expiry\(|'1')/);
+      expect(args).toMatch(/'PXAT', (\(full - full % 1000\)|expiry\(|'1')/);
     }
   });
 

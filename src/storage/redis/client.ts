@@ -9,6 +9,8 @@ export interface RedisClient {
     readonly db?: number;
     readonly tls?: unknown;
     readonly redisOptions?: { readonly tls?: unknown };
+    readonly socketTimeout?: number;
+    readonly retryStrategy?: unknown;
     readonly enableOfflineQueue?: boolean;
     readonly autoResendUnfulfilledCommands?: boolean;
   };
@@ -70,14 +72,38 @@ export function usesTls({ options = {} }: RedisClient): boolean {
   return (options.tls ?? options.redisOptions?.tls) !== undefined;
 }
 
-/** What a client that is used as it is will do to decisions, one line per setting that does it. */
+/** What a client that is used as it is will do to decisions, one line per setting that does it, with its remedy. */
 export function dangersOf({ options = {} }: RedisClient): readonly string[] {
   const dangers: string[] = [];
   if (options.enableOfflineQueue !== false) {
-    dangers.push('enableOfflineQueue: a decision that failed while Redis was away is charged when it is back');
+    dangers.push(
+      'enableOfflineQueue: a decision that failed while Redis was away is charged when it is back. Set it to false',
+    );
   }
   if (options.autoResendUnfulfilledCommands !== false) {
-    dangers.push('autoResendUnfulfilledCommands: a decision whose answer was lost is sent again and charged twice');
+    dangers.push(
+      'autoResendUnfulfilledCommands: a decision whose answer was lost is sent again and charged twice. Set it to false',
+    );
   }
-  return dangers;
+  return [
+    ...dangers,
+    ...dangersOfSilence(options.socketTimeout),
+    ...dangersOfRetries({ retryStrategy: options.retryStrategy }),
+  ];
+}
+
+/** @param socketTimeout as the client has it */
+export function dangersOfSilence(socketTimeout: unknown): readonly string[] {
+  if (typeof socketTimeout === 'number' && socketTimeout > 0) return [];
+  return [
+    'no socketTimeout: a connection on which the server has fallen silent is kept, until the operating system gives it ' +
+      `up after minutes. Set it to ${SILENCE_LIMIT_MS}`,
+  ];
+}
+
+/** @param strategy the setting by its name, as the client has it */
+export function dangersOfRetries(strategy: Readonly<Record<string, unknown>>): readonly string[] {
+  return Object.entries(strategy)
+    .filter(([, value]) => value !== undefined && typeof value !== 'function')
+    .map(([name]) => `${name}: a connection that is lost is never made again. Give it a function`);
 }

@@ -1,6 +1,6 @@
 import { Cluster, type ClusterOptions } from 'ioredis';
 import { describeValue, misconfigured } from '../../core/errors.js';
-import { connectionProfile, type RedisClient } from './client.js';
+import { connectionProfile, dangersOfRetries, dangersOfSilence, type RedisClient } from './client.js';
 
 const SLOTS_REFRESH_TIMEOUT_MS = 500;
 const RETRY_DELAY_MS = 20;
@@ -26,7 +26,8 @@ interface ClusterClient {
 
 interface ClusterSettings {
   readonly keyPrefix?: string;
-  readonly redisOptions?: { readonly keyPrefix?: string };
+  readonly redisOptions?: { readonly keyPrefix?: string; readonly socketTimeout?: number };
+  readonly clusterRetryStrategy?: unknown;
   readonly enableOfflineQueue?: boolean;
   readonly retryDelayOnFailover?: number;
 }
@@ -138,10 +139,13 @@ export function dangersOfCluster(client: RedisClient): readonly string[] {
   const { options = {} } = asCluster(client);
   const dangers: string[] = [];
   if (options.enableOfflineQueue !== false) {
-    dangers.push('enableOfflineQueue: a decision that failed while the cluster was away is charged when it is back');
+    dangers.push(
+      'enableOfflineQueue: a decision that failed while the cluster was away is charged when it is back. Set it to false',
+    );
   }
   if (options.retryDelayOnFailover !== 0) {
-    dangers.push('retryDelayOnFailover: a decision whose answer was lost is sent again and charged twice');
+    dangers.push('retryDelayOnFailover: a decision whose answer was lost is sent again and charged twice. Set it to 0');
   }
-  return dangers;
+  const { redisOptions, clusterRetryStrategy } = options;
+  return [...dangers, ...dangersOfSilence(redisOptions?.socketTimeout), ...dangersOfRetries({ clusterRetryStrategy })];
 }

@@ -17,19 +17,23 @@
 --        when it is full, in microseconds since 1970; of counters the start of the window, what was taken in the one before
 --        and what in this one, 2^52 more where more was granted in it}; a refused request changes no state
 
+local min, max, floor = math.min, math.max, math.floor
+
 local input = cjson.decode(ARGV[1])
 local plans, at = {}, 2
 for p = 1, input[1] do
-  -- Five numbers per charge: cost, capacity, refill, interval, and the instant at which tokens last arrived.
-  local plan, size = {}, 0
-  for _ = 1, input[at] do
+  local plan = {}
+  for i = 1, input[at] do
     local interval = input[at + 4]
-    plan[size + 1] = input[at + 1]
-    plan[size + 2] = input[at + 2]
-    plan[size + 3] = input[at + 3]
-    plan[size + 4] = interval
-    plan[size + 5] = tick_of(now, interval)
-    size, at = size + 5, at + 4
+    -- With the instant at which tokens last arrived.
+    plan[i] = {
+      cost = input[at + 1],
+      capacity = input[at + 2],
+      refill = input[at + 3],
+      interval = interval,
+      tick = tick_of(now, interval),
+    }
+    at = at + 4
   end
   plans[p] = plan
   at = at + 1
@@ -40,30 +44,31 @@ local reply, told, key = {now}, 1, 0
 local windows
 for group = at, #input, 2 do
   local plan, fitting = plans[input[group]], input[group + 1]
-  local charges = #plan / 5
+  local charges = #plan
   for i = 1, charges do
-    local cost, capacity, refill, interval, tick = unpack(plan, i * 5 - 4, i * 5)
+    local charge = plan[i]
     local debt
-    if interval < 0 then
+    if charge.interval < 0 then
       windows = windows or {}
-      windows[i] = read_window(KEYS[key + i], capacity, refill, -interval)
+      windows[i] = read_window(KEYS[key + i], charge.capacity, charge.refill, -charge.interval)
       debt = windows[i].used
     else
-      debt = read(KEYS[key + i], tick, capacity, refill, interval)
+      debt = read(KEYS[key + i], charge.tick, charge.capacity, charge.refill, charge.interval)
     end
     -- Both sides are integers of at most 2^52, so that the quotient is never rounded up to the next one.
-    fitting = math.min(fitting, math.floor((capacity - debt) / cost))
+    fitting = min(fitting, floor((charge.capacity - debt) / charge.cost))
     reply[told + 1 + i] = debt
   end
-  fitting = math.max(fitting, 0)
+  fitting = max(fitting, 0)
   reply[told + 1] = fitting
   if fitting > 0 then
     for i = 1, charges do
-      local cost, _, refill, interval, tick = unpack(plan, i * 5 - 4, i * 5)
-      if interval < 0 then
-        windows[i].kind.add(windows[i], fitting * cost / refill)
+      local charge = plan[i]
+      if charge.interval < 0 then
+        windows[i].kind.add(windows[i], fitting * charge.cost / charge.refill)
       else
-        write(KEYS[key + i], tick, reply[told + 1 + i] + fitting * cost, refill, interval)
+        local debt = reply[told + 1 + i] + fitting * charge.cost
+        write(KEYS[key + i], charge.tick, debt, charge.refill, charge.interval)
       end
     end
   end
@@ -72,8 +77,7 @@ for group = at, #input, 2 do
     for i = 1, charges do
       local window = windows[i]
       if window then
-        local cost = plan[i * 5 - 4]
-        reply[told + 1], reply[told + 2], reply[told + 3] = window.kind.tell(window, cost / window.units)
+        reply[told + 1], reply[told + 2], reply[told + 3] = window.kind.tell(window, plan[i].cost / window.units)
         told = told + 3
       end
     end

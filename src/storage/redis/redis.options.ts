@@ -171,7 +171,7 @@ export function checkedRedisOptions(options: RedisStorageOptions): CheckedRedisO
   const dangers = client.isCluster === true ? dangersOfCluster : dangersOf;
   const patientLogger = patient(logger);
   for (const danger of reuseConnection ? dangers(client) : []) {
-    patientLogger.warn(`RedisStorage: reuseConnection with ${danger}. Set it to false, or leave out reuseConnection.`);
+    patientLogger.warn(`RedisStorage: reuseConnection with ${danger}, or leave out reuseConnection.`);
   }
   return { client, reuseConnection, prefix, deadlineMs, denyCache, onAvailability, logger: patientLogger };
 }

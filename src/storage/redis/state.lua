@@ -5,8 +5,8 @@
 -- the millisecond after that instant, never before it; where tokens arrive in steps, after the step that fills it.
 --
 -- The same formulas stand in core/algorithms/token-bucket.ts; test/contract/equivalence.spec.ts holds them together.
--- All numbers are integers below 2^53. They become text by string.format('%.0f') only: Lua's own conversion keeps 14
--- digits. A remainder is taken with %, which is exact in that range, so no quotient is ever rounded.
+-- All numbers are integers below 2^53. They become text by string.format('%.0f'), or where a command is given one: Redis
+-- writes it with 17 digits. Lua's own conversion keeps 14. A remainder is taken with %, which is exact in that range, so no quotient is ever rounded.
 --
 -- A state that no charge can have left (another type, no number, farther ahead than any bucket takes to refill) counts as
 -- an empty bucket and is replaced by one as soon as it is met, even by a refusal or a peek. So it gives nobody a token,
@@ -37,13 +37,9 @@ local function write(key, tick, debt, refill, interval)
   elseif remainder > 0 then
     full = arrival + 1
   end
-  local state
-  if remainder == 0 then
-    state = string.format('%.0f', arrival)
-  else
-    state = string.format('%.0f:%.0f:%.0f', arrival, remainder, refill)
-  end
-  redis.call('SET', key, state, 'PXAT', string.format('%.0f', (full - full % 1000) / 1000 + 1))
+  local state = arrival
+  if remainder > 0 then state = string.format('%.0f:%.0f:%.0f', arrival, remainder, refill) end
+  redis.call('SET', key, state, 'PXAT', (full - full % 1000) / 1000 + 1)
 end
 
 -- Debt in units at the tick; 0 is full. Above the capacity after the limit was lowered or the clock was set back.
