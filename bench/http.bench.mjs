@@ -5,12 +5,13 @@ import { once } from 'node:events';
 import os from 'node:os';
 import { join } from 'node:path';
 import { Load, requestsOf } from './http/load.mjs';
+import { readOptions } from './support/options.mjs';
 import { machine, printTable } from './support/table.mjs';
 import { medianOf, medianOfPairs, takeTurns } from './support/turns.mjs';
 
 const CLIENTS = 10_000;
 // Two processes of one application differ by a microsecond or so for as long as they live, so each is started anew.
-const STARTS = 6;
+const { rounds: STARTS, isWanted } = readOptions(6);
 const PLATFORMS = [
   { platform: 'express', rounds: 2, requests: 6000 },
   { platform: 'fastify', rounds: 7, requests: 2500 },
@@ -27,7 +28,7 @@ const APPS = [
 const LIMITED = ['floor', 'throttler', 'guard', 'legacy', 'interceptor'];
 
 console.log(`${machine(os)}; figures compare within one run only`);
-for (const plan of PLATFORMS) await compare(plan);
+for (const plan of PLATFORMS) if (isWanted({ title: plan.platform })) await compare(plan);
 
 async function compare({ platform, rounds, requests }) {
   const of = Object.fromEntries(APPS.map(([name]) => [name, { turns: [] }]));

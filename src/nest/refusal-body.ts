@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { Decision } from '../core/decision.js';
-import { retryAfterSeconds } from './headers/retry-after.js';
+import { retryAfterSeconds, UNAVAILABLE_SECONDS } from './headers/retry-after.js';
 import type { RefusalBody } from './rate-limit.options.js';
 
 type Body = string | Record<string, unknown>;
@@ -16,9 +16,14 @@ const EXCEEDED_PROBLEM = { type: `${PROBLEM_TYPES}quota-exceeded`, title: 'Quota
 const BLOCKED_PROBLEM = { type: `${PROBLEM_TYPES}abnormal-usage-detected`, title: 'Abnormal Usage Detected' };
 
 /** The body of a 429. The problem document has `status` and no `statusCode`: Nest's Express adapter would reset its media type. */
-export function exceededBody(kind: RefusalBody, decision: Decision, context: ExecutionContext): Body {
+export function exceededBody(
+  kind: RefusalBody,
+  decision: Decision,
+  context: ExecutionContext,
+  laterSeconds: number,
+): Body {
   if (typeof kind === 'function') return kind(decision, context);
-  const detail = explain(decision);
+  const detail = explain(decision, laterSeconds);
   if (kind === 'nest') return { statusCode: 429, message: detail, error: 'Too Many Requests' };
   return {
     ...(decision.isBlocked ? BLOCKED_PROBLEM : EXCEEDED_PROBLEM),
@@ -29,8 +34,8 @@ export function exceededBody(kind: RefusalBody, decision: Decision, context: Exe
 }
 
 /** The body of a 503; a function that makes bodies of refusals has no decision to make one from. */
-export function unavailableBody(kind: RefusalBody, policies: readonly string[]): Body {
-  const detail = 'Rate limits cannot be checked at the moment. Retry in 1 second.';
+export function unavailableBody(kind: RefusalBody, policies: readonly string[], laterSeconds: number): Body {
+  const detail = `Rate limits cannot be checked at the moment. ${retryIn(UNAVAILABLE_SECONDS + laterSeconds)}`;
   if (kind !== 'problem') return { statusCode: 503, message: detail, error: 'Service Unavailable' };
   return {
     type: `${PROBLEM_TYPES}temporary-reduced-capacity`,
@@ -42,8 +47,8 @@ export function unavailableBody(kind: RefusalBody, policies: readonly string[]):
 }
 
 /** In the words of the limit that binds: with several, that is the one with the longest wait. */
-function explain(decision: Decision): string {
-  const seconds = retryAfterSeconds(decision);
+function explain(decision: Decision, laterSeconds: number): string {
+  const seconds = retryAfterSeconds(decision, laterSeconds);
   if (decision.isBlocked) return seconds === undefined ? BLOCKED : `${BLOCKED} ${retryIn(seconds)}`;
   const reason = asSentence(decision.mostRestrictive.policy.message ?? 'Rate limit exceeded.');
   return seconds === undefined

@@ -67,6 +67,23 @@ describe('docs/http.md', () => {
     expect((await app.get('/', as({ id: 43 }))).headers['ratelimit']).not.toContain(key);
   });
 
+  it('spreads those who are refused', async () => {
+    const app = await startApp(await runWith(blockWith('retryJitterSeconds: 5', FILE)), {
+      controllers: [HomeController],
+    });
+    await Promise.all(Array.from({ length: 10 }, () => app.get('/')));
+    const told = new Set<string>();
+    for (let i = 0; i < 2000 && told.size < 6; i++) {
+      const { status, headers, body } = await app.get('/');
+      if (status !== 429) continue;
+      const seconds = headers['retry-after']!;
+      told.add(seconds);
+      expect(headers['ratelimit']).toBe(`"default";r=0;t=${seconds}`);
+      expect((body as { message: string }).message).toContain(`Retry in ${seconds} second`);
+    }
+    expect([...told].toSorted()).toEqual(['1', '2', '3', '4', '5', '6']);
+  });
+
   it('has a body of its own for a 429', async () => {
     const app = await startApp(await runWith(blockWith("code: 'slow_down'", FILE)), { controllers: [TwiceController] });
     expect(await app.admitted('/')).toBe(2);

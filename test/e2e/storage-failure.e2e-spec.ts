@@ -119,6 +119,20 @@ describe.each(PLATFORMS)('Without Redis on %s', (platform) => {
     expect(response.headers.get('Cache-Control')).toBe('no-store');
   });
 
+  it('Retry-After and the body spread clients where that was chosen', async () => {
+    const { get } = await startWithout({ headers: { retryJitterSeconds: 1 } });
+    const told = new Set<string | null>();
+    for (let i = 0; i < 1000 && told.size < 2; i++) {
+      const response = await get('/');
+      const seconds = response.headers.get('Retry-After');
+      expect(await response.json()).toMatchObject({
+        message: expect.stringMatching(`Retry in ${seconds} seconds?\\.$`),
+      });
+      told.add(seconds);
+    }
+    expect([...told].toSorted()).toEqual(['1', '2']);
+  });
+
   it('a hundred requests at once are all answered at once', async () => {
     const { get } = await startWithout();
     const begin = performance.now();

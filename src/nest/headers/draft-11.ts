@@ -15,11 +15,13 @@ const MAX_INTEGER = 999_999_999_999_999;
  * a longer `t` beside it would contradict Retry-After.
  *
  * @param partition whether both say which bucket they speak of.
+ * @param laterSeconds so much longer than its wait a refused request is told
  */
 export function addDraft11Fields(
   fields: HeaderField[],
   decision: Decision,
   partition: PartitionKeyOptions | false,
+  laterSeconds: number,
 ): void {
   let quotas = '';
   let states = '';
@@ -29,7 +31,7 @@ export function addDraft11Fields(
     const quota = member + key;
     quotas = quotas === '' ? quota : `${quotas}, ${quota}`;
     if (policyDecision.allowed !== decision.allowed) continue;
-    const state = stateOf(policyDecision, name) + key;
+    const state = stateOf(policyDecision, name, laterSeconds) + key;
     states = states === '' ? state : `${states}, ${state}`;
   }
   fields.push(['RateLimit-Policy', quotas]);
@@ -42,10 +44,12 @@ function keyOf({ policy, subject }: PolicyDecision, partition: PartitionKeyOptio
   return `;pk=${partitionKey(partition, policy.id, subject)}`;
 }
 
-function stateOf(policyDecision: PolicyDecision, name: string): string {
+function stateOf(policyDecision: PolicyDecision, name: string, laterSeconds: number): string {
   const remaining = Math.min(policyDecision.remaining, MAX_INTEGER);
   const windowMs = effectiveWindowMs(policyDecision, remaining);
-  return windowMs === Infinity ? `${name};r=${remaining}` : `${name};r=${remaining};t=${wholeSeconds(windowMs)}`;
+  return windowMs === Infinity
+    ? `${name};r=${remaining}`
+    : `${name};r=${remaining};t=${wholeSeconds(windowMs) + laterSeconds}`;
 }
 
 /** With nothing left, every reading that clients give to `t` is the wait for the next token. */

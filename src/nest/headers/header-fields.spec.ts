@@ -32,6 +32,15 @@ function fieldsOf(decision: Decision, options: HeadersOptions = {}, unixMicros =
   return headerFields(decision, resolveHeadersOptions(options, 'test'), unixMicros);
 }
 
+/** Of a refusal that is to be asked again so much later than need be. */
+function laterHeadersOf(
+  decision: Decision,
+  laterSeconds: number,
+  options: HeadersOptions = {},
+): Record<string, string> {
+  return Object.fromEntries(headerFields(decision, resolveHeadersOptions(options, 'test'), same, laterSeconds));
+}
+
 function headersOf(decision: Decision, options?: HeadersOptions, unixMicros = same): Record<string, string> {
   const fields = fieldsOf(decision, options, unixMicros);
   const headers = Object.fromEntries(fields);
@@ -305,6 +314,36 @@ describe('Retry-After and Cache-Control', () => {
     const headers = headersOf(allowed(holding(0, tenPerMinute)));
     expect(headers).not.toHaveProperty('Retry-After');
     expect(headers).not.toHaveProperty('Cache-Control');
+  });
+});
+
+describe('a wait that is longer than need be', () => {
+  const refusal = denied(
+    holding(0.2, burst, { fits: false }),
+    holding(0.5, hourly, { fits: false }),
+    holding(3, tenPerMinute),
+  );
+
+  it('is the same in all fields, each of which names its own instant', () => {
+    for (const reset of ['epoch', 'delta'] as const) {
+      const [told, later] = [
+        headersOf(refusal, { legacy: { reset } }),
+        laterHeadersOf(refusal, 7, { legacy: { reset } }),
+      ];
+      const plus7 = (name: string) => String(Number(told[name]) + 7);
+      expect(later).toEqual({
+        ...told,
+        RateLimit: told['RateLimit']!.replace(/t=(\d+)/g, (_, seconds) => `t=${Number(seconds) + 7}`),
+        'X-RateLimit-Reset': plus7('X-RateLimit-Reset'),
+        'Retry-After': plus7('Retry-After'),
+      });
+    }
+  });
+
+  it('stays without an end where none would help', () => {
+    const never = denied(holding(9, tenPerMinute, { cost: 11, fits: false }));
+    expect(laterHeadersOf(never, 7)['RateLimit']).toBe(headersOf(never)['RateLimit']);
+    expect(laterHeadersOf(never, 7)).not.toHaveProperty('Retry-After');
   });
 });
 

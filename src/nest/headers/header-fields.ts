@@ -24,15 +24,17 @@ export const RATE_LIMIT_HEADERS: string[] = Object.freeze([
  * All header fields of a limited answer, each name once.
  *
  * @param unixMicros the Unix time of an instant of the storage's clock, both in integer µs.
+ * @param laterSeconds added to every instant that a refusal names
  */
 export function headerFields(
   decision: Decision,
   options: ResolvedHeadersOptions,
   unixMicros: (nowMicros: number) => number,
+  laterSeconds = 0,
 ): HeaderFields {
   const fields: HeaderField[] = [];
-  if (options.standard !== false) addDraft11Fields(fields, decision, options.partitionKey);
-  if (options.legacy !== false) addLegacyFields(fields, decision, options.legacy, unixMicros);
-  if (!decision.allowed) addRefusalFields(fields, decision, options.retryAfter);
+  if (options.standard !== false) addDraft11Fields(fields, decision, options.partitionKey, laterSeconds);
+  if (options.legacy !== false) addLegacyFields(fields, decision, options.legacy, unixMicros, laterSeconds);
+  if (!decision.allowed) addRefusalFields(fields, decision, options.retryAfter, laterSeconds);
   return fields;
 }

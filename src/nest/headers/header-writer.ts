@@ -18,14 +18,17 @@ export class HeaderWriter {
     private readonly storage: Pick<RateLimitStorage, 'unixMicros'>,
   ) {}
 
-  /** The limits of this request and, if it is refused, how long to wait. */
-  writeDecision(response: unknown, decision: Decision): void {
-    if (canWrite(response)) this.write(response, headerFields(decision, this.options, this.unixMicros));
+  /**
+   * The limits of this request and, if it is refused, how long to wait.
+   * @param laterSeconds so much longer than it has to
+   */
+  writeDecision(response: unknown, decision: Decision, laterSeconds = 0): void {
+    if (canWrite(response)) this.write(response, headerFields(decision, this.options, this.unixMicros, laterSeconds));
   }
 
   /** Of an answer 503, because the storage failed: no RateLimit fields, since stale numbers are worse than none. */
-  writeUnavailable(response: unknown): void {
-    if (canWrite(response)) this.write(response, unavailableFields(this.options.retryAfter));
+  writeUnavailable(response: unknown, laterSeconds = 0): void {
+    if (canWrite(response)) this.write(response, unavailableFields(this.options.retryAfter, laterSeconds));
   }
 
   private write(response: object, fields: HeaderFields): void {

@@ -1,4 +1,4 @@
-import { RateLimitConfigurationError } from '../../core/errors.js';
+import { describeValue, RateLimitConfigurationError } from '../../core/errors.js';
 import { type HeadersOptions, resolveHeadersOptions } from './headers.options.js';
 
 const WHERE = 'RateLimitModule.forRoot headers';
@@ -9,6 +9,7 @@ const DEFAULTS = {
   partitionKey: false,
   legacy: { reset: 'epoch', policy: false },
   retryAfter: true,
+  retryJitterSeconds: 0,
   writtenBy: 'interceptor',
 };
 
@@ -20,6 +21,7 @@ describe('resolveHeadersOptions', () => {
     ['the older name of the same wire form', { standard: 'draft-8' }, {}],
     ['no partition key', { partitionKey: false }, {}],
     ['a secret', { partitionKey: { secret: 'sixteen letters!' } }, { partitionKey: { secret: 'sixteen letters!' } }],
+    ['seconds to spread clients over', { retryJitterSeconds: 3600 }, { retryJitterSeconds: 3600 }],
     ['legacy: true', { legacy: true }, {}],
     ['a part of legacy', { legacy: { policy: true } }, { legacy: { reset: 'epoch', policy: true } }],
     ['the other part of legacy', { legacy: { reset: 'delta' } }, { legacy: { reset: 'delta', policy: false } }],
@@ -37,7 +39,7 @@ describe('resolveHeadersOptions', () => {
     [{ standard: true }, 'standard is true'],
     [
       { standart: false },
-      'unknown option "standart". Remedy: the options are standard, legacy, retryAfter, writtenBy, partitionKey.',
+      'unknown option "standart". Remedy: the options are standard, legacy, retryAfter, retryJitterSeconds, writtenBy, partitionKey.',
     ],
     [{ legacy: 'delta' }, 'legacy is "delta". Remedy: use true, false or { reset, policy }.'],
     [{ legacy: null }, '.legacy: the options are null'],
@@ -57,6 +59,10 @@ describe('resolveHeadersOptions', () => {
       'partitionKey stands beside standard: false, and no other field has it. Remedy: remove one of them.',
     ],
     [{ retryAfter: 0 }, 'retryAfter is 0'],
+    ...[-1, 0.5, 3601, NaN, '5', null, true].map((seconds): [object, string] => [
+      { retryJitterSeconds: seconds },
+      `retryJitterSeconds is ${describeValue(seconds)}; expected an integer from 0 to 3600. Remedy: write half the seconds`,
+    ]),
     [{ writtenBy: 'filter' }, 'writtenBy is "filter". Remedy: use one of "interceptor", "guard".'],
     [false, 'the options are false'],
     [[], 'the options are []'],

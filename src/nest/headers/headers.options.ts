@@ -28,6 +28,13 @@ export interface HeadersOptions {
   /** Retry-After on refusals: whole seconds, rounded up, at least 1. Default: true. */
   readonly retryAfter?: boolean;
   /**
+   * Adds a random number of seconds, from 0 to this one, to every instant that a refusal (429, 503) names: Retry-After, `t`,
+   * X-RateLimit-Reset and the sentence of the body, to all the same. For buckets that many clients share: told one instant,
+   * they all come back at it. Half the seconds that it takes to serve those who wait are enough. Integer from 0 to 3600.
+   * Default: 0.
+   */
+  readonly retryJitterSeconds?: number;
+  /**
    * Who writes the fields of an admitted request. `'guard'` mounts no interceptor, which is faster and also covers
    * requests that a later guard refuses; limits that are charged after authentication then cannot be used.
    * Default: `'interceptor'`.
@@ -41,8 +48,12 @@ export interface ResolvedHeadersOptions {
   readonly partitionKey: PartitionKeyOptions | false;
   readonly legacy: Required<LegacyHeadersOptions> | false;
   readonly retryAfter: boolean;
+  readonly retryJitterSeconds: number;
   readonly writtenBy: 'interceptor' | 'guard';
 }
+
+/** An hour: who is told to wait for longer without need will not come back. */
+const MOST_JITTER_SECONDS = 3600;
 
 /**
  * @param where the place to name in messages, for example `RateLimitModule.forRoot headers`.
@@ -50,7 +61,7 @@ export interface ResolvedHeadersOptions {
  */
 export function resolveHeadersOptions(options: HeadersOptions | undefined, where: string): ResolvedHeadersOptions {
   const given = (options === undefined ? {} : options) as Given;
-  checkOptions(given, ['standard', 'legacy', 'retryAfter', 'writtenBy', 'partitionKey'], where);
+  checkOptions(given, ['standard', 'legacy', 'retryAfter', 'retryJitterSeconds', 'writtenBy', 'partitionKey'], where);
   const standard = oneOf(given, 'standard', ['draft-11', 'draft-8', false], 'draft-11', where);
   const partitionKey = checkedPartitionKey(given['partitionKey'], where);
   if (partitionKey !== false && standard === false) {
@@ -61,8 +72,20 @@ export function resolveHeadersOptions(options: HeadersOptions | undefined, where
     standard: standard === 'draft-8' ? 'draft-11' : standard,
     legacy: resolveLegacy(given['legacy'], where),
     retryAfter: oneOf(given, 'retryAfter', [true, false], true, where),
+    retryJitterSeconds: checkedJitter(given['retryJitterSeconds'], where),
     writtenBy: oneOf(given, 'writtenBy', ['interceptor', 'guard'], 'interceptor', where),
   };
+}
+
+function checkedJitter(seconds: unknown = 0, where: string): number {
+  if (Number.isInteger(seconds) && (seconds as number) >= 0 && (seconds as number) <= MOST_JITTER_SECONDS) {
+    return seconds as number;
+  }
+  return misconfigured(
+    where,
+    `retryJitterSeconds is ${describeValue(seconds)}; expected an integer from 0 to ${MOST_JITTER_SECONDS}`,
+    'write half the seconds that it takes to serve all who wait for one bucket, or leave it out',
+  );
 }
 
 function resolveLegacy(legacy: unknown, where: string): Required<LegacyHeadersOptions> | false {

@@ -31,8 +31,9 @@ export class HttpAnswer {
 
   /** The exception to throw; the fields are written when it is made. */
   refuse(decision: Decision, context: ExecutionContext): RateLimitExceededException {
-    const body = exceededBody(this.options.body, decision, context);
-    this.headers.writeDecision(httpResponseOf(context), decision);
+    const laterSeconds = this.spread();
+    const body = exceededBody(this.options.body, decision, context, laterSeconds);
+    this.headers.writeDecision(httpResponseOf(context), decision, laterSeconds);
     this.announceProblem(context);
     return new RateLimitExceededException(decision, body);
   }
@@ -40,10 +41,16 @@ export class HttpAnswer {
   /** The error to throw for one that came up while charging: a failed storage is a 503, anything else stays what it is. */
   failure(error: unknown, planned: readonly PlannedLimit[], context: ExecutionContext): unknown {
     if (!isStorageFailure(error) && !(error instanceof LimiterClosedError)) return error;
-    this.headers.writeUnavailable(httpResponseOf(context));
+    const laterSeconds = this.spread();
+    this.headers.writeUnavailable(httpResponseOf(context), laterSeconds);
     this.announceProblem(context);
     const policies = planned.map(({ name }) => name);
-    return new RateLimitUnavailableException(error, unavailableBody(this.options.body, policies));
+    return new RateLimitUnavailableException(error, unavailableBody(this.options.body, policies, laterSeconds));
+  }
+
+  /** How much longer than need be one client is asked to wait, so that not all come back at one instant. */
+  private spread(): number {
+    return Math.floor(Math.random() * (this.options.headers.retryJitterSeconds + 1));
   }
 
   private announceProblem(context: ExecutionContext): void {
