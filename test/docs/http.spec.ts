@@ -81,7 +81,7 @@ describe('docs/http.md', () => {
       expect(headers['ratelimit']).toBe(`"default";r=0;t=${seconds}`);
       expect((body as { message: string }).message).toContain(`Retry in ${seconds} second`);
     }
-    expect([...told].toSorted()).toEqual(['1', '2', '3', '4', '5', '6']);
+    expect(told).toEqual(new Set(['1', '2', '3', '4', '5', '6']));
   });
 
   it('has a body of its own for a 429', async () => {

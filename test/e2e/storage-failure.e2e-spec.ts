@@ -130,7 +130,7 @@ describe.each(PLATFORMS)('Without Redis on %s', (platform) => {
       });
       told.add(seconds);
     }
-    expect([...told].toSorted()).toEqual(['1', '2']);
+    expect(told).toEqual(new Set(['1', '2']));
   });
 
   it('a hundred requests at once are all answered at once', async () => {

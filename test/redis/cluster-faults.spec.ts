@@ -111,6 +111,22 @@ test('a node that has stopped answering is left alone, and the others are asked 
   await eventually(() => changes.length === 2);
 });
 
+test('the connection to a node that is silent for long is made anew, and other nodes answer meanwhile', async () => {
+  const { storage, proxies } = await throughProxies(500);
+  const subjects = [0, 1, 2].map((master) => chargesOf(subjectOf(master, 'muted')));
+  const askAll = () => Promise.all(subjects.map((charges) => isAnswered(storage.consume(charges))));
+  expect(await askAll()).toEqual([true, true, true]);
+  // Until its first look, the storage leaves it to ioredis to notice.
+  await sleep(1500);
+  proxies[0]!.silenceAll();
+  expect(await askAll()).toEqual([false, true, true]);
+  await eventually(async () => {
+    const [muted, ...others] = await askAll();
+    expect(others).toEqual([true, true]);
+    return muted!;
+  }, 15_000);
+}, 30_000);
+
 test('a slot is moved under load, and no decision fails', async () => {
   const storage = await opened({ deadlineMs: 1000 });
   const slot = slotOf(subjectOf(0, 'moved'));

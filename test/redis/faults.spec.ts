@@ -273,20 +273,6 @@ test('a server that accepts connections and never answers is left for one that d
   expect(load.denied).toBe(0);
 });
 
-test('a connection that owes an answer and is silent is left for a new one', async () => {
-  const before = proxy.connections;
-  // Those that stand are silent from now on; new ones are not.
-  proxy.silenceAll();
-  const load = new Load(1, storage, plenty, 1);
-  await eventually(() => !storage.isAvailable);
-  await eventually(() => storage.isAvailable, 15_000);
-  await load.end();
-  expect(proxy.connections).toBeGreaterThan(before);
-  expect(await storage.consume(one('user:0'))).toMatchObject({ allowed: true });
-  load.expectInTime();
-  expect(load.denied).toBe(0);
-}, 30_000);
-
 test('a server that was never started, and then is', async () => {
   const port = await freePort();
   const asked = storageOn({ url: `redis://127.0.0.1:${port}` });

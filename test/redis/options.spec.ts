@@ -90,8 +90,12 @@ describe('the options of RedisStorage', () => {
     expect(linesOf({})).toEqual([
       expect.stringMatching(/enableOfflineQueue: .*charged when it is back\. Set it to false, or leave out reuse/),
       expect.stringMatching(/autoResendUnfulfilledCommands: .*charged twice\. Set it to false/),
-      expect.stringMatching(/no socketTimeout: .*after minutes\. Set it to 5000, or leave out reuse/),
+      expect.stringMatching(/no socketTimeout: .*after minutes\. Set it to 5000, with ioredis 6, or leave out reuse/),
     ]);
+    const slow = { reuseConnection: true as const, deadlineMs: 10_000, client: new Redis({ lazyConnect: true }) };
+    const ofSlow: string[] = [];
+    expect(new RedisStorage({ ...slow, logger: { warn: (line) => ofSlow.push(line) } })).toBeInstanceOf(RedisStorage);
+    expect(ofSlow.at(-1)).toMatch(/no socketTimeout: .*Set it to 20000, /);
     const [offline, resending] = [{ enableOfflineQueue: false }, { autoResendUnfulfilledCommands: false }];
     expect(linesOf(offline)).toHaveLength(2);
     expect(linesOf({ ...offline, ...resending })).toHaveLength(1);

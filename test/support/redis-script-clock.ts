@@ -35,7 +35,7 @@ export function withScriptClock(real: Redis, clock: Clock): RedisClient {
 
   const client: RedisClient = {
     status: 'ready',
-    options: { enableOfflineQueue: false, autoResendUnfulfilledCommands: false },
+    options: { enableOfflineQueue: false, autoResendUnfulfilledCommands: false, socketTimeout: 5000 },
     evalsha: async (digest, numberOfKeys, ...rest) => {
       const text = textBySha1.get(digest);
       if (text === undefined) throw new Error('NOSCRIPT this client has not seen the text yet');

@@ -7,8 +7,9 @@ import type { DenyCache } from './deny-cache.js';
 import { GroupReply, integersAbout } from './group-reply.js';
 import { Question, type Sent } from './question.js';
 import { toIntegers, malformed } from './reply.js';
-import type { Message } from './scripts.js';
+import { CONSUME, CONSUME_TOKENS, type Message, type Script } from './scripts.js';
 import { weightOf } from './weight.js';
+import { integersBeside } from './window-reply.js';
 
 /** A request's charges on their way to Redis. */
 export class Decision extends Question<StorageReply> {
@@ -59,6 +60,7 @@ export class Batch implements Sent {
   size = 0;
   /** What these cost Redis. */
   weight = 0;
+  private hasWindows = false;
   private groups: Decision[][] = [];
   private sentMs: number | undefined;
   private hasReturned = false;
@@ -92,7 +94,12 @@ export class Batch implements Sent {
       this.groups.push([decision]);
       this.size += decision.charges.length;
       this.weight += decision.weight;
+      this.hasWindows ||= integersBeside(decision.charges) > 0;
     }
+  }
+
+  get script(): Script {
+    return this.hasWindows ? CONSUME : CONSUME_TOKENS;
   }
 
   /** KEYS and ARGV of consume.lua for those decisions that somebody still waits for; the others must not be charged. */

@@ -29,7 +29,6 @@ export interface RedisClient {
 
 /** Milliseconds after which an attempt to connect is given up and made again. */
 export const CONNECT_TIMEOUT_MS = 1000;
-/** Milliseconds after which a connection that owes an answer is taken for dead and made anew, or twice the deadline. */
 const SILENCE_LIMIT_MS = 5000;
 const KEEP_ALIVE_MS = 5000;
 /** Milliseconds that a socket may take to close. */
@@ -48,7 +47,7 @@ export function connectionProfile(deadlineMs: number) {
     maxRetriesPerRequest: 0,
     retryStrategy: retryDelayMs,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    socketTimeout: Math.max(SILENCE_LIMIT_MS, 2 * deadlineMs),
+    socketTimeout: silenceLimitMs(deadlineMs),
     disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     keepAlive: KEEP_ALIVE_MS,
     noDelay: true,
@@ -62,6 +61,11 @@ export function connectionProfile(deadlineMs: number) {
   };
 }
 
+/** Milliseconds of silence after which a connection that owes an answer is taken for dead. */
+function silenceLimitMs(deadlineMs: number): number {
+  return Math.max(SILENCE_LIMIT_MS, 2 * deadlineMs);
+}
+
 /** Doubles from 50 ms to 2 s; the half of it is random, so that instances do not come back in step. */
 function retryDelayMs(attempt: number): number {
   const longestMs = Math.min(LONGEST_RETRY_DELAY_MS, 50 * 2 ** Math.min(attempt - 1, 10));
@@ -73,7 +77,7 @@ export function usesTls({ options = {} }: RedisClient): boolean {
 }
 
 /** What a client that is used as it is will do to decisions, one line per setting that does it, with its remedy. */
-export function dangersOf({ options = {} }: RedisClient): readonly string[] {
+export function dangersOf({ options = {} }: RedisClient, deadlineMs: number): readonly string[] {
   const dangers: string[] = [];
   if (options.enableOfflineQueue !== false) {
     dangers.push(
@@ -87,17 +91,17 @@ export function dangersOf({ options = {} }: RedisClient): readonly string[] {
   }
   return [
     ...dangers,
-    ...dangersOfSilence(options.socketTimeout),
+    ...dangersOfSilence(options.socketTimeout, deadlineMs),
     ...dangersOfRetries({ retryStrategy: options.retryStrategy }),
   ];
 }
 
 /** @param socketTimeout as the client has it */
-export function dangersOfSilence(socketTimeout: unknown): readonly string[] {
+export function dangersOfSilence(socketTimeout: unknown, deadlineMs: number): readonly string[] {
   if (typeof socketTimeout === 'number' && socketTimeout > 0) return [];
   return [
     'no socketTimeout: a connection on which the server has fallen silent is kept, until the operating system gives it ' +
-      `up after minutes. Set it to ${SILENCE_LIMIT_MS}`,
+      `up after minutes. Set it to ${silenceLimitMs(deadlineMs)}, with ioredis 6`,
   ];
 }
 

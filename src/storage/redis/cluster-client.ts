@@ -135,7 +135,7 @@ function asCluster(client: RedisClient): ClusterClient {
 }
 
 /** As `dangersOf` for a single server. */
-export function dangersOfCluster(client: RedisClient): readonly string[] {
+export function dangersOfCluster(client: RedisClient, deadlineMs: number): readonly string[] {
   const { options = {} } = asCluster(client);
   const dangers: string[] = [];
   if (options.enableOfflineQueue !== false) {
@@ -147,5 +147,9 @@ export function dangersOfCluster(client: RedisClient): readonly string[] {
     dangers.push('retryDelayOnFailover: a decision whose answer was lost is sent again and charged twice. Set it to 0');
   }
   const { redisOptions, clusterRetryStrategy } = options;
-  return [...dangers, ...dangersOfSilence(redisOptions?.socketTimeout), ...dangersOfRetries({ clusterRetryStrategy })];
+  return [
+    ...dangers,
+    ...dangersOfSilence(redisOptions?.socketTimeout, deadlineMs),
+    ...dangersOfRetries({ clusterRetryStrategy }),
+  ];
 }

@@ -2,7 +2,7 @@
 -- charges, or of none. Equal requests that came one after the other are one group: as many of them are admitted as fit.
 --
 -- KEYS   the buckets of each group in turn, one per charge; within a group none twice, all in one hash slot
--- ARGV   one list of integers in JSON: read as text of their own, each would cost client and server several times as much
+-- ARGV   one list of integers in JSON (each by itself would cost client and server several times as much):
 --        the number of plans (what is asked of the buckets of a group); for each plan
 --          the number of its charges, and four integers per charge:
 --            cost in units of debt, more than 0

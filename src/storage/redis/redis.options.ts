@@ -87,8 +87,8 @@ export interface RedisStorageByClient extends RedisStorageCommonOptions {
   readonly client: RedisClient;
   /**
    * `true`: use the connection of the client, as it is, and never close it. This gives up the promise to charge a
-   * decision at most once: unless told otherwise, ioredis keeps commands for later and sends them again, which is
-   * logged once. Default: `false`.
+   * decision at most once: unless told otherwise, ioredis keeps commands for later and sends them again. Noticing that the
+   * server has fallen silent, and connecting again, is its business then. Settings that harm are logged once. Default: `false`.
    */
   readonly reuseConnection?: boolean;
   readonly url?: undefined;
@@ -170,7 +170,7 @@ export function checkedRedisOptions(options: RedisStorageOptions): CheckedRedisO
   const client = clientFrom(options);
   const dangers = client.isCluster === true ? dangersOfCluster : dangersOf;
   const patientLogger = patient(logger);
-  for (const danger of reuseConnection ? dangers(client) : []) {
+  for (const danger of reuseConnection ? dangers(client, deadlineMs) : []) {
     patientLogger.warn(`RedisStorage: reuseConnection with ${danger}, or leave out reuseConnection.`);
   }
   return { client, reuseConnection, prefix, deadlineMs, denyCache, onAvailability, logger: patientLogger };

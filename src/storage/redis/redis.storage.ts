@@ -17,7 +17,6 @@ import { Questions } from './questions.js';
 import { LoneQuestion, type Sent } from './question.js';
 import { RedisOverrides } from './redis-overrides.js';
 import { checkedRedisOptions, type CheckedRedisOptions, type RedisStorageOptions } from './redis.options.js';
-import { CONSUME } from './scripts.js';
 import { SlotLanes } from './slot-lanes.js';
 
 /**
@@ -59,7 +58,7 @@ export class RedisStorage extends RateLimitStorage {
       denials: this.denials,
       availability: this.availability,
       deadlineMs: this.options.deadlineMs,
-      send: (batch) => this.put(batch, (client, sent) => CONSUME.put(client, batch.message, sent)),
+      send: (batch) => this.put(batch, (client, sent) => batch.script.put(client, batch.message, sent)),
       probe: (subject) =>
         this.ask(ignore, (_, sent) => void this.connection?.probe(subject).then(sent.answer, sent.fail)),
     };

@@ -5,8 +5,9 @@
 -- the millisecond after that instant, never before it; where tokens arrive in steps, after the step that fills it.
 --
 -- The same formulas stand in core/algorithms/token-bucket.ts; test/contract/equivalence.spec.ts holds them together.
--- All numbers are integers below 2^53. They become text by string.format('%.0f'), or where a command is given one: Redis
--- writes it with 17 digits. Lua's own conversion keeps 14. A remainder is taken with %, which is exact in that range, so no quotient is ever rounded.
+-- All numbers are integers below 2^53. They become text by string.format('%.0f'), or by Redis, which writes those that a
+-- command is given as they are (probe.lua proves it); Lua's own conversion keeps 14 digits. A remainder is taken with %,
+-- which is exact in that range, so no quotient is ever rounded.
 --
 -- A state that no charge can have left (another type, no number, farther ahead than any bucket takes to refill) counts as
 -- an empty bucket and is replaced by one as soon as it is met, even by a refusal or a peek. So it gives nobody a token,
