@@ -117,7 +117,7 @@ test('the connection to a node that is silent for long is made anew, and other n
   const askAll = () => Promise.all(subjects.map((charges) => isAnswered(storage.consume(charges))));
   expect(await askAll()).toEqual([true, true, true]);
   // Until its first look, the storage leaves it to ioredis to notice.
-  await sleep(1500);
+  await sleep(1000);
   proxies[0]!.silenceAll();
   expect(await askAll()).toEqual([false, true, true]);
   await eventually(async () => {

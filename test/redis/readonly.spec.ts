@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { runInThisContext } from 'node:vm';
 import type { Redis } from 'ioredis';
 import { StorageFailureError } from '../../src/core/errors.js';
@@ -125,6 +126,21 @@ test('a single refused decision is enough to be away until the server can be wri
   await promote();
   await eventually(() => storage.isAvailable);
   expect(lines).toEqual([AWAY, BACK]);
+});
+
+test('a server that stays a replica is connected to four times a second, and not at every refusal', async () => {
+  await storage.open();
+  await ask(1);
+  await demote();
+  await ask(1);
+  const [before, seconds] = [proxy.connections, 3];
+  await sleep(seconds * 1000);
+  const more = proxy.connections - before;
+  console.log(`a replica for ${seconds} s: ${more} connections`);
+  // The first is made at once.
+  expect(more).toBeGreaterThan(2);
+  expect(more).toBeLessThanOrEqual(4 * seconds + 1);
+  expect(lines).toEqual([AWAY]);
 });
 
 test('a storage that starts with a replica is away until that can be written', async () => {

@@ -29,7 +29,8 @@ export interface RedisClient {
 
 /** Milliseconds after which an attempt to connect is given up and made again. */
 export const CONNECT_TIMEOUT_MS = 1000;
-const SILENCE_LIMIT_MS = 5000;
+/** A frozen master of a Sentinel group keeps its connections: it is left after this, and no sooner. */
+const SILENCE_LIMIT_MS = 2000;
 const KEEP_ALIVE_MS = 5000;
 /** Milliseconds that a socket may take to close. */
 export const DISCONNECT_TIMEOUT_MS = 250;

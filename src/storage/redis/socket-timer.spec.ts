@@ -6,7 +6,7 @@ const timers = jest.requireActual<typeof import('node:timers')>('node:timers');
 
 /** A connection that times answers as ioredis does: it sets a timer that a listener clears with the next answer. */
 class FakeConnection extends EventEmitter {
-  readonly options: { readonly socketTimeout?: number } = { socketTimeout: 5000 };
+  readonly options: { readonly socketTimeout?: number } = { socketTimeout: 2000 };
   readonly commandQueue: string[] = [];
   readonly stream = Object.assign(new EventEmitter(), { bytesRead: 0, destroy: jest.fn() });
   socketTimeoutTimer: unknown;
@@ -64,7 +64,7 @@ describe('the timer of a connection', () => {
       connection.ask();
       connection.answer();
     }
-    expect(intervals.map(({ everyMs, timer }) => [everyMs, timer.hasRef()])).toEqual([[1000, false]]);
+    expect(intervals.map(({ everyMs, timer }) => [everyMs, timer.hasRef()])).toEqual([[400, false]]);
     expect([connection.armed, waitingForAnswers()]).toEqual([0, 0]);
     expect(connection.socketTimeoutTimer).toBe(intervals[0]!.timer);
   });
@@ -76,7 +76,7 @@ describe('the timer of a connection', () => {
     expect(connection.stream.destroy).not.toHaveBeenCalled();
     look();
     expect(connection.stream.destroy).toHaveBeenCalledWith(
-      new Error('The server owes an answer and has sent nothing for 5000 ms.'),
+      new Error('The server owes an answer and has sent nothing for 2000 ms.'),
     );
   });
 
