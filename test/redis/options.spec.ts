@@ -90,7 +90,7 @@ describe('the options of RedisStorage', () => {
     expect(linesOf({})).toEqual([
       expect.stringMatching(/enableOfflineQueue: .*charged when it is back\. Set it to false, or leave out reuse/),
       expect.stringMatching(/autoResendUnfulfilledCommands: .*charged twice\. Set it to false/),
-      expect.stringMatching(/no socketTimeout: .*after minutes\. Set it to 2000, with ioredis 6, or leave out reuse/),
+      expect.stringMatching(/no socketTimeout: .*after minutes\. Set it to 5000, with ioredis 6, or leave out reuse/),
     ]);
     const slow = { reuseConnection: true as const, deadlineMs: 10_000, client: new Redis({ lazyConnect: true }) };
     const ofSlow: string[] = [];

@@ -342,8 +342,7 @@ describe('a wait that is longer than need be', () => {
 
   it('stays without an end where none would help', () => {
     const never = denied(holding(9, tenPerMinute, { cost: 11, fits: false }));
-    expect(laterHeadersOf(never, 7)['RateLimit']).toBe(headersOf(never)['RateLimit']);
-    expect(laterHeadersOf(never, 7)).not.toHaveProperty('Retry-After');
+    expect(laterHeadersOf(never, 7)).toEqual(headersOf(never));
   });
 });
 

@@ -33,8 +33,10 @@ export function headerFields(
   laterSeconds = 0,
 ): HeaderFields {
   const fields: HeaderField[] = [];
-  if (options.standard !== false) addDraft11Fields(fields, decision, options.partitionKey, laterSeconds);
-  if (options.legacy !== false) addLegacyFields(fields, decision, options.legacy, unixMicros, laterSeconds);
-  if (!decision.allowed) addRefusalFields(fields, decision, options.retryAfter, laterSeconds);
+  // Where no wait would help, none is made longer.
+  const later = decision.retryAfterMs === Infinity ? 0 : laterSeconds;
+  if (options.standard !== false) addDraft11Fields(fields, decision, options.partitionKey, later);
+  if (options.legacy !== false) addLegacyFields(fields, decision, options.legacy, unixMicros, later);
+  if (!decision.allowed) addRefusalFields(fields, decision, options.retryAfter, later);
   return fields;
 }

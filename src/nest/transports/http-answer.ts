@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Decision } from '../../core/decision.js';
@@ -32,8 +33,9 @@ export class HttpAnswer {
   /** The exception to throw; the fields are written when it is made. */
   refuse(decision: Decision, context: ExecutionContext): RateLimitExceededException {
     const laterSeconds = this.spread();
-    const body = exceededBody(this.options.body, decision, context, laterSeconds);
+    // First, so that a function which makes bodies can read them.
     this.headers.writeDecision(httpResponseOf(context), decision, laterSeconds);
+    const body = exceededBody(this.options.body, decision, context, laterSeconds);
     this.announceProblem(context);
     return new RateLimitExceededException(decision, body);
   }
@@ -50,7 +52,9 @@ export class HttpAnswer {
 
   /** How much longer than need be one client is asked to wait, so that not all come back at one instant. */
   private spread(): number {
-    return Math.floor(Math.random() * (this.options.headers.retryJitterSeconds + 1));
+    const { retryJitterSeconds } = this.options.headers;
+    // Not Math.random: who is refused often enough could tell what it gives others.
+    return retryJitterSeconds === 0 ? 0 : randomInt(retryJitterSeconds + 1);
   }
 
   private announceProblem(context: ExecutionContext): void {

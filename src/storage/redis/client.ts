@@ -31,6 +31,8 @@ export interface RedisClient {
 export const CONNECT_TIMEOUT_MS = 1000;
 /** A frozen master of a Sentinel group keeps its connections: it is left after this, and no sooner. */
 const SILENCE_LIMIT_MS = 2000;
+/** What is advised for connections that others use, too: they may ask what takes longer. */
+const PATIENT_LIMIT_MS = 5000;
 const KEEP_ALIVE_MS = 5000;
 /** Milliseconds that a socket may take to close. */
 export const DISCONNECT_TIMEOUT_MS = 250;
@@ -48,7 +50,7 @@ export function connectionProfile(deadlineMs: number) {
     maxRetriesPerRequest: 0,
     retryStrategy: retryDelayMs,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    socketTimeout: silenceLimitMs(deadlineMs),
+    socketTimeout: Math.max(SILENCE_LIMIT_MS, 2 * deadlineMs),
     disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     keepAlive: KEEP_ALIVE_MS,
     noDelay: true,
@@ -60,11 +62,6 @@ export function connectionProfile(deadlineMs: number) {
     readOnly: false,
     monitor: false,
   };
-}
-
-/** Milliseconds of silence after which a connection that owes an answer is taken for dead. */
-function silenceLimitMs(deadlineMs: number): number {
-  return Math.max(SILENCE_LIMIT_MS, 2 * deadlineMs);
 }
 
 /** Doubles from 50 ms to 2 s; the half of it is random, so that instances do not come back in step. */
@@ -102,7 +99,7 @@ export function dangersOfSilence(socketTimeout: unknown, deadlineMs: number): re
   if (typeof socketTimeout === 'number' && socketTimeout > 0) return [];
   return [
     'no socketTimeout: a connection on which the server has fallen silent is kept, until the operating system gives it ' +
-      `up after minutes. Set it to ${silenceLimitMs(deadlineMs)}, with ioredis 6`,
+      `up after minutes. Set it to ${Math.max(PATIENT_LIMIT_MS, 2 * deadlineMs)}, with ioredis 6`,
   ];
 }
 

@@ -35,6 +35,13 @@ describe('a right that lacks', () => {
   });
 });
 
+test('a server without what scripts need is told of with the remedy', () => {
+  const message = "ERR user_script:7: Script attempted to access nonexistent global variable 'cjson' script: ab12";
+  expect(misconfiguration(new Error(message))?.message).toMatch(
+    /cannot run the scripts .*Remedy: use Redis 6\.2 or later/,
+  );
+});
+
 test.each([
   ['self-signed certificate', 'self-signed certificate'],
   [

@@ -14,7 +14,7 @@ const MISCONFIGURATIONS: readonly (readonly [message: RegExp, problem: string, r
     'grant it EVALSHA, EVAL, TIME, GET, SET, DEL, STRLEN, GETRANGE, SETRANGE and PEXPIREAT on the keys that begin with the prefix, INFO, SELECT for a database other than 0, and in a Cluster CLUSTER SLOTS, CLUSTER INFO and ASKING; "Rights" in docs/operations.md has the ACL SETUSER line',
   ],
   [
-    /syntax error|unknown command|'cjson'|does not write numbers/i,
+    /syntax error|unknown command|'cjson'/i,
     'the server cannot run the scripts of the storage',
     'use Redis 6.2 or later, or what is compatible with it, and do not rename or disable EVAL and EVALSHA',
   ],

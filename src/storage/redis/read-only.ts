@@ -46,6 +46,5 @@ function leaveOnce(connecting: Reconnecting, onRefusal: (reason: string) => void
   };
   // Of a node of a cluster there is none: it is found anew.
   if (typeof retryStrategy !== 'function') return;
-  options.retryStrategy = (attempt) =>
-    isLeft && isLeftAgain ? Math.max(retryStrategy(attempt), SHORTEST_PAUSE_MS) : retryStrategy(attempt);
+  options.retryStrategy = (attempt) => retryStrategy(attempt) + (isLeft && isLeftAgain ? SHORTEST_PAUSE_MS : 0);
 }

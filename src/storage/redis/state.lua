@@ -5,9 +5,9 @@
 -- the millisecond after that instant, never before it; where tokens arrive in steps, after the step that fills it.
 --
 -- The same formulas stand in core/algorithms/token-bucket.ts; test/contract/equivalence.spec.ts holds them together.
--- All numbers are integers below 2^53. They become text by string.format('%.0f'), or by Redis, which writes those that a
--- command is given as they are (probe.lua proves it); Lua's own conversion keeps 14 digits. A remainder is taken with %,
--- which is exact in that range, so no quotient is ever rounded.
+-- All numbers are integers below 2^53. They become text by string.format('%.0f') only: Lua's own conversion keeps 14
+-- digits, and Redis 7.2.0 to 7.2.4 write numbers that a command is given as 1.8e+15 (redis/redis#13113). A remainder is
+-- taken with %, which is exact in that range, so no quotient is ever rounded.
 --
 -- A state that no charge can have left (another type, no number, farther ahead than any bucket takes to refill) counts as
 -- an empty bucket and is replaced by one as soon as it is met, even by a refusal or a peek. So it gives nobody a token,
@@ -38,9 +38,13 @@ local function write(key, tick, debt, refill, interval)
   elseif remainder > 0 then
     full = arrival + 1
   end
-  local state = arrival
-  if remainder > 0 then state = string.format('%.0f:%.0f:%.0f', arrival, remainder, refill) end
-  redis.call('SET', key, state, 'PXAT', (full - full % 1000) / 1000 + 1)
+  local state
+  if remainder == 0 then
+    state = string.format('%.0f', arrival)
+  else
+    state = string.format('%.0f:%.0f:%.0f', arrival, remainder, refill)
+  end
+  redis.call('SET', key, state, 'PXAT', string.format('%.0f', (full - full % 1000) / 1000 + 1))
 end
 
 -- Debt in units at the tick; 0 is full. Above the capacity after the limit was lowered or the clock was set back.
