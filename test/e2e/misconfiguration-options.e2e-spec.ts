@@ -71,7 +71,7 @@ describe('An application with options that cannot mean anything', () => {
       loose({ headers: { legcy: false } }),
       `${FOR_ROOT} headers`,
       '"legcy"',
-      'the options are standard, legacy, retryAfter, writtenBy',
+      'the options are standard, legacy, retryAfter, retryJitterSeconds, writtenBy',
     ],
     [
       'the X-RateLimit fields',
