@@ -22,7 +22,7 @@ const CAUSES: readonly Cause[] = [
     '127.0.0.1',
     true,
     () => ({ tls: {} }),
-    /asked yet \(self-signed certificate\)\. Remedy: pass the authority .* as tls: { ca }.*\. Starting without it/,
+    /asked yet \(self-signed certificate[^)]*\)\. Remedy: pass the authority .* as tls: { ca }.*\. Starting without it/,
   ],
   [
     'the certificate of another name',
