@@ -217,6 +217,8 @@ test('a master that is killed under load is replaced by its replica, and the oth
   killedMs = performance.now();
   await load;
   expect(backMs).toBeDefined();
+  // It has not asked about those slots, and finds out anew who has them.
+  await eventually(() => isAnswered(patient.peek(killed!)));
   const { debtUnits } = await storage.peek(killed!);
   const forgotten = Math.max(0, admitted - Math.round(debtUnits[0]! / limit.refillMicros));
   admitted += await drain(patient, killed!);

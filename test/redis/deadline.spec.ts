@@ -95,6 +95,32 @@ describe('a watched question', () => {
   });
 });
 
+test('a question that falls due while others fail asks for no time that has passed', async () => {
+  const asked: { run: () => void; delayMs: number }[] = [];
+  const timers = jest.requireActual<typeof import('node:timers')>('node:timers');
+  const spy = jest.spyOn(timers, 'setTimeout').mockImplementation(((run: () => void, delayMs: number) => {
+    asked.push({ run, delayMs });
+    return { unref: () => {} };
+  }) as unknown as typeof setTimeout);
+  const deadline = new Deadline(20);
+  const begin = performance.now();
+  const standStillUntil = (ms: number) => {
+    while (performance.now() < begin + ms);
+  };
+  const first = failureOf(ask(deadline, () => {}));
+  standStillUntil(10);
+  const second = failureOf(ask(deadline, () => {}));
+  standStillUntil(25);
+  asked[0]!.run();
+  // Between the timer and what it leaves to the end of the turn.
+  standStillUntil(60);
+  expect(await first).toBeInstanceOf(StorageTimeoutError);
+  expect(asked.map(({ delayMs }) => delayMs)).toEqual([20, 1]);
+  asked[1]!.run();
+  expect(await second).toBeInstanceOf(StorageTimeoutError);
+  spy.mockRestore();
+});
+
 describe('a question to Redis', () => {
   test('fails in time when the server is frozen, and the answers that come later hurt nobody', async () => {
     const server = await startRedis();

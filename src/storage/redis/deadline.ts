@@ -45,7 +45,8 @@ export class Deadline {
       const nowMs = performance.now();
       setImmediate(() => this.failOverdue(nowMs));
     };
-    outsideRequests(() => setTimeout(atTime, delayMs).unref());
+    // What fell due since the last look is none to come; of a negative delay Node warns from 22 on.
+    outsideRequests(() => setTimeout(atTime, Math.max(1, delayMs)).unref());
   }
 
   private failOverdue(nowMs: number): void {
