@@ -1,4 +1,4 @@
-import { costUnits } from './algorithms/token-bucket.js';
+import { fits } from './algorithms/token-bucket.js';
 import type { Charge } from './charge.js';
 import { Decision, PolicyDecision, type Receipt } from './decision.js';
 import { StorageFailureError } from './errors.js';
@@ -38,8 +38,9 @@ function toDecisionOfAll(
   if (reply.debtUnits.length !== charges.length) throw malformed(charges, reply);
   const said = charges.map((charge, i) => {
     checkInstants(charge.policy, reply, i);
-    // The lone one is what the whole request was told.
-    return new PolicyDecision(charge, reply.allowed || (charges.length > 1 && isRoom(charge, reply, i)), reply, i);
+    // Where a request is denied, some of its policies would have admitted it. The lone one is what the whole was told.
+    const isRoom = charges.length > 1 && fits(charge.policy, charge.cost, reply.debtUnits[i]!);
+    return new PolicyDecision(charge, reply.allowed || isRoom, reply, i);
   });
   const isWithoutStorage = reply.madeInstead !== undefined;
   return new Decision(reply.allowed, said.length === 1 ? said[0]! : said, receipts, isWithoutStorage);
@@ -52,9 +53,4 @@ function malformed(charges: readonly Charge[], { debtUnits }: StorageReply): Sto
 function checkInstants({ windowMicros, algorithm }: Policy, { instants }: StorageReply, i: number): void {
   if (windowMicros === 0 || instants?.[i] !== undefined) return;
   throw new StorageFailureError(`The storage does not know the algorithm "${algorithm}".`);
-}
-
-/** Where a request is denied, some of its policies would have admitted it. */
-function isRoom({ policy, cost }: Charge, { debtUnits }: StorageReply, i: number): boolean {
-  return debtUnits[i]! + costUnits(policy, cost) <= policy.capacityUnits;
 }

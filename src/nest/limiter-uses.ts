@@ -2,7 +2,8 @@ import { PROPERTY_DEPS_METADATA, SELF_DECLARED_DEPS_METADATA } from '@nestjs/com
 import type { ModulesContainer } from '@nestjs/core';
 import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
 import { policyNameOf } from './limiter-token.js';
-import { rememberedWait, type StaticWait } from './wait-for-rate-limit.options.js';
+import type { StaticWait } from './queue-checks.js';
+import { rememberedWait } from './wait-for-rate-limit.options.js';
 
 /** A place in code that is handed the limiter of a shared policy. */
 export interface LimiterUse {

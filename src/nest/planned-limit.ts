@@ -59,6 +59,11 @@ export function plannedLimit(limit: Omit<PlannedLimit, 'sole' | 'byAddress'>): P
   };
 }
 
+/** The names under which code finds policies: their own, and those of groups. */
+export function namesInCode({ policies, groups }: Pick<PlannedLimit, 'policies' | 'groups'>): readonly string[] {
+  return [...policies.map(({ name }) => name), ...groups.keys()];
+}
+
 /** Whether a request decides which policies a limit has, of which nothing is known before. */
 export function isByFunction({ choose, policies }: PlannedLimit): boolean {
   return choose !== undefined && policies.length === 0;

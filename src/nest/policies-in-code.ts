@@ -1,7 +1,7 @@
 import { describeValue, listNames, misconfigured } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';
 import { rejectSecond } from './bucket-claims.js';
-import { isByFunction, type PlannedLimit } from './planned-limit.js';
+import { isByFunction, namesInCode, type PlannedLimit } from './planned-limit.js';
 
 /** What code may name: the policies whose place is the application, and those of them that stand under one name. */
 export class PoliciesInCode {
@@ -44,7 +44,7 @@ export class PoliciesInCode {
         'state the numbers, or use tiers',
       ];
     }
-    const known = listNames([...this.policies.map((policy) => policy.name), ...this.groups.keys()]);
+    const known = listNames(namesInCode(this));
     const problem = `unknown policy ${describeValue(name)}`;
     return limit === undefined
       ? [problem, `declare it under policies in ${this.where} (declared: ${known})`]
@@ -54,11 +54,11 @@ export class PoliciesInCode {
 
 function rejectNamesakes(limits: readonly PlannedLimit[]): void {
   const seen = new Map<string, string>();
-  for (const { policies, groups, where } of limits) {
-    for (const name of [...policies.map((policy) => policy.name), ...groups.keys()]) {
+  for (const limit of limits) {
+    for (const name of namesInCode(limit)) {
       const earlier = seen.get(name);
-      if (earlier !== undefined) rejectSecond(name, where, earlier);
-      seen.set(name, where);
+      if (earlier !== undefined) rejectSecond(name, limit.where, earlier);
+      seen.set(name, limit.where);
     }
   }
 }

@@ -14,7 +14,7 @@ import {
   toDefinition,
 } from './limit-definition.js';
 import { planLimit } from './limit-plan.js';
-import { type PlannedLimit, plannedLimit } from './planned-limit.js';
+import { namesInCode, type PlannedLimit, plannedLimit } from './planned-limit.js';
 import { PoliciesInCode } from './policies-in-code.js';
 import { checkQueue } from './queue-checks.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from './rate-limit.options.js';
@@ -104,13 +104,13 @@ export class PolicyRegistry {
    * @throws RateLimitConfigurationError for a policy that limits nothing
    */
   rejectUnused(inCode: ReadonlySet<string> = new Set()): void {
-    for (const [name, { policies, groups }] of this.shared) {
+    for (const [name, limit] of this.shared) {
       const { usedInCode } = toDefinition<Partial<SharedPolicyDefinition>>(this.options.policies[name]!);
       const where = `${this.options.where} policies.${name}`;
       if (usedInCode !== undefined && typeof usedInCode !== 'boolean') {
         misconfigured(where, `usedInCode is ${describeValue(usedInCode)}`, 'use true or false');
       }
-      if (usedInCode === true && policies.length === 0) {
+      if (usedInCode === true && limit.policies.length === 0) {
         misconfigured(
           where,
           'usedInCode is true for numbers that a request decides, and in code there is none',
@@ -119,11 +119,7 @@ export class PolicyRegistry {
       }
       if (this.applied.has(name)) continue;
       this.rejectRequestOptions(name, where);
-      if (
-        usedInCode === true ||
-        [...policies.map((policy) => policy.name), ...groups.keys()].some((one) => inCode.has(one))
-      )
-        continue;
+      if (usedInCode === true || namesInCode(limit).some((one) => inCode.has(one))) continue;
       misconfigured(
         where,
         'no route is limited by this policy',

@@ -42,7 +42,7 @@ export function checkQueue({ policies, choose, cost, settles, maxWaitMs, where }
 }
 
 /** What is known at start of a wait. */
-interface StaticWait {
+export interface StaticWait {
   /** Of a function nothing is known. */
   readonly cost?: unknown;
   readonly maxWaitMs?: number | undefined;

@@ -32,7 +32,7 @@ export function WaitForRateLimit<
     }
     const key = Symbol(where);
     Inject(getRateLimiterToken(policyName))(target, key);
-    rememberWait(options as WaitForRateLimitOptions, target, key);
+    rememberWait(options, target, key);
     descriptor.value = waiting(method, key, where, options as WaitForRateLimitOptions) as never;
   };
 }

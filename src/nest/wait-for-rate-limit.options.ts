@@ -2,6 +2,7 @@ import { describeValue, misconfigured } from '../core/errors.js';
 import { checkOptions } from '../core/options.js';
 import { checkedMaxWaitMs } from '../core/wait-options.js';
 import { checkedCost } from './cost-check.js';
+import type { StaticWait } from './queue-checks.js';
 import { checkedFunction } from './request-functions.js';
 
 /**
@@ -42,9 +43,6 @@ const OPTIONS: readonly string[] = ['subject', 'cost', 'signal', 'maxWaitMs'];
 /** Beside the key under which an object keeps its limiter. A text: two copies of the package still understand each other. */
 const WAITS_METADATA = 'nestjs-token-bucket:waits';
 
-/** What of the options of `@WaitForRateLimit` no call can change. */
-export type StaticWait = Pick<WaitForRateLimitOptions, 'cost' | 'maxWaitMs'>;
-
 /** @throws RateLimitConfigurationError for all that can be told of options where they are written. */
 export function checkWaitOptions(options: unknown, where: string): void {
   checkOptions(options, OPTIONS, where);
@@ -56,7 +54,7 @@ export function checkWaitOptions(options: unknown, where: string): void {
       'write a non-empty text, a function of the arguments, or leave it out for one bucket of all calls',
     );
   }
-  if (cost !== undefined) checkedCost(cost as StaticWait['cost'], [], where, 'the arguments');
+  if (cost !== undefined) checkedCost(cost as WaitForRateLimitOptions['cost'], [], where, 'the arguments');
   checkedFunction(signal, 'signal', where, '…arguments');
   checkedMaxWaitMs(maxWaitMs, where);
 }

@@ -35,6 +35,11 @@ export function costUnits(policy: Policy, cost: number): number {
   return (cost <= policy.capacity ? cost : policy.capacity + 1) * policy.tokenUnits;
 }
 
+/** Whether a bucket that owes this debt has room for the cost. */
+export function fits(policy: Policy, cost: number, debt: number): boolean {
+  return debt + costUnits(policy, cost) <= policy.capacityUnits;
+}
+
 /** Whole microseconds of the TAT at which a bucket read at `tick` has this debt. */
 export function arrivalMicros(policy: Policy, tick: number, debt: number): number {
   return tick + Math.floor(debt / policy.refillTokens);

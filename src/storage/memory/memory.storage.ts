@@ -1,4 +1,4 @@
-import { costUnits, refundUnits } from '../../core/algorithms/token-bucket.js';
+import { costUnits, fits, refundUnits } from '../../core/algorithms/token-bucket.js';
 import type { Bucket, Charge } from '../../core/charge.js';
 import type { Clock } from '../../core/clock.js';
 import type { Instants } from '../../core/instants.js';
@@ -163,7 +163,7 @@ export class MemoryStorage extends RateLimitStorage {
       const debt = isWindowed(policy)
         ? this.windows.find(charge).debtUnits(policy, nowMicros)
         : this.buckets.debtUnits(this.buckets.find(policy, subject), policy, nowMicros);
-      if (debt + costUnits(policy, cost) > policy.capacityUnits) allowed = false;
+      if (!fits(policy, cost, debt)) allowed = false;
       return debt;
     });
     return { allowed, nowMicros, debtUnits };

@@ -60,7 +60,6 @@ export class Batch implements Sent {
   size = 0;
   /** What these cost Redis. */
   weight = 0;
-  private hasWindows = false;
   private groups: Decision[][] = [];
   private sentMs: number | undefined;
   private hasReturned = false;
@@ -76,9 +75,7 @@ export class Batch implements Sent {
   }
 
   get isAwaited(): boolean {
-    const nowMs = performance.now();
-    for (const group of this.groups) for (const decision of group) if (decision.isInTime(nowMs)) return true;
-    return false;
+    return this.hasAny(true, performance.now());
   }
 
   /** Whether the decision is one more of the latest group, which asks Redis about no more buckets. */
@@ -94,12 +91,11 @@ export class Batch implements Sent {
       this.groups.push([decision]);
       this.size += decision.charges.length;
       this.weight += decision.weight;
-      this.hasWindows ||= integersBeside(decision.charges) > 0;
     }
   }
 
   get script(): Script {
-    return this.hasWindows ? CONSUME : CONSUME_TOKENS;
+    return this.groups.some(([first]) => integersBeside(first!.charges) > 0) ? CONSUME : CONSUME_TOKENS;
   }
 
   /** KEYS and ARGV of consume.lua for those decisions that somebody still waits for; the others must not be charged. */
@@ -171,7 +167,7 @@ export class Batch implements Sent {
 
   /** Whose time was over before anything could be sent (the event loop stood still) would be charged without an answer. */
   private dropLate(nowMs: number): void {
-    if (!this.isAnyLate(nowMs)) return;
+    if (!this.hasAny(false, nowMs)) return;
     const { deadlineMs } = this.surroundings;
     const inTime = this.groups.map((group) => group.filter((decision) => decision.isInTime(nowMs)));
     const late = this.groups.flat().filter((decision) => !decision.isInTime(nowMs));
@@ -180,8 +176,9 @@ export class Batch implements Sent {
       decision.expire(new StorageTimeoutError(`Redis was not asked within ${deadlineMs} ms.`));
   }
 
-  private isAnyLate(nowMs: number): boolean {
-    for (const group of this.groups) for (const decision of group) if (!decision.isInTime(nowMs)) return true;
+  private hasAny(isInTime: boolean, nowMs: number): boolean {
+    for (const group of this.groups)
+      for (const decision of group) if (decision.isInTime(nowMs) === isInTime) return true;
     return false;
   }
 

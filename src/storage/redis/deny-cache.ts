@@ -1,4 +1,4 @@
-import { costUnits } from '../../core/algorithms/token-bucket.js';
+import { fits } from '../../core/algorithms/token-bucket.js';
 import { mapKey } from '../../core/bucket-key.js';
 import type { Bucket, Charge } from '../../core/charge.js';
 import type { Instants } from '../../core/instants.js';
@@ -115,7 +115,7 @@ export class DenyCache {
     }
     const debtUnits = denials.map(({ bucket }) => bucket.debtUnits(nowMicros));
     // Who waits asks with room beyond the capacity, for what the others were refused.
-    if (charges.some(({ policy, cost }, i) => debtUnits[i]! + costUnits(policy, cost) <= policy.capacityUnits)) return;
+    if (charges.some(({ policy, cost }, i) => fits(policy, cost, debtUnits[i]!))) return;
     const reply = { allowed: false, nowMicros, debtUnits };
     return hasWindows ? { ...reply, instants: instantsOf(charges, denials, nowMicros) } : reply;
   }
