@@ -37,7 +37,6 @@ export { RateLimitOverrides } from './core/overrides/rate-limit-overrides.js';
 export { type Instants } from './core/instants.js';
 export { Policy } from './core/policy.js';
 export { type PolicyCounts } from './core/policy-counts.js';
-export { GRANTED_AT_MICROS } from './core/overrides/grant.js';
 export { PolicyLimiter, type ScheduleOptions } from './core/policy-limiter.js';
 export type { BucketRequest, ChargeRequest } from './core/charge-requests.js';
 export { RateLimiter, type RateLimiterOptions } from './core/rate-limiter.js';

@@ -22,6 +22,7 @@ class Failing extends RateLimitStorage {
   override consume = () => this.fail();
   override peek = () => this.fail();
   override refund(): void {}
+  override grant(): void {}
   override reset(): void {}
 }
 

@@ -51,6 +51,10 @@ class WatchedStorage extends RateLimitStorage {
     this.asked.other++;
   }
 
+  override grant(): void {
+    this.asked.other++;
+  }
+
   override reset(charges: readonly Charge[]): void {
     this.memory.reset(charges);
   }

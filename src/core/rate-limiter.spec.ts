@@ -186,6 +186,8 @@ describe('with a storage that answers later', () => {
       return Promise.resolve();
     }
 
+    override async grant(): Promise<void> {}
+
     override async reset(): Promise<void> {}
   }
 

@@ -2,7 +2,7 @@ import type { Charge } from './charge.js';
 import { type BucketRequest, type ChargeRequest, ChargeRequests } from './charge-requests.js';
 import { DeclaredPolicies } from './declared-policies.js';
 import { Decision, type Receipt } from './decision.js';
-import { checkGrant, GRANTED_AT_MICROS } from './overrides/grant.js';
+import { checkGrant } from './overrides/grant.js';
 import { checkOptions } from './options.js';
 import { type Overrides, overridesOf } from './overrides/overrides.js';
 import type { Policy } from './policy.js';
@@ -132,7 +132,7 @@ export class RateLimiter {
     const charges = this.requests.toCharges({ policy: bucket.policy, subject: bucket.subject, cost: tokens ?? NaN });
     const granted = charges.map((charge) => ({ ...charge, policy: this.overrides?.policyOf(charge) ?? charge.policy }));
     granted.forEach(checkGrant);
-    return this.storage.refund(granted, GRANTED_AT_MICROS);
+    return this.storage.grant(granted);
   }
 
   /** Counts what becomes of one who waits for tokens, which this limiter is not asked for. */

@@ -58,11 +58,14 @@ export abstract class RateLimitStorage {
   /** The answer that {@link consume} would give now, without taking anything. */
   abstract peek(charges: readonly Charge[]): MaybePromise<StorageReply>;
 
-  /**
-   * Gives back what is left of charges taken at `thenMicros`, decayed so that the bound of the policy holds. A `thenMicros`
-   * of `GRANTED_AT_MICROS` is a grant: nothing has decayed, and a sliding window counts so many tokens less.
-   */
+  /** Gives back what is left of charges taken at `thenMicros`, decayed so that the bound of the policy holds. */
   abstract refund(charges: readonly Charge[], thenMicros: number): MaybePromise<void>;
+
+  /**
+   * Gives each bucket as many tokens at once as its charge costs, until it is full and no further; a sliding window counts
+   * so many less.
+   */
+  abstract grant(charges: readonly Charge[]): MaybePromise<void>;
 
   /**
    * Takes back the charge that `reply` allowed, as a whole, if its bucket has not been charged since. Whoever was charged

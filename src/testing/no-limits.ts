@@ -32,5 +32,7 @@ export class NoLimits extends RateLimitStorage {
 
   override refund(): void {}
 
+  override grant(): void {}
+
   override reset(): void {}
 }

@@ -24,6 +24,10 @@ export class LeastBehind extends RateLimitStorage {
     this.memory.refund(charges, thenMicros);
   }
 
+  override grant(charges: readonly Charge[]): void {
+    this.memory.grant(charges);
+  }
+
   override reset(buckets: readonly Bucket[]): void {
     this.memory.reset(buckets);
   }
@@ -140,6 +144,13 @@ export const MISTAKES: readonly [
     'giving back',
     class extends MemoryBehind {
       override refund(): void {}
+    },
+  ],
+  [
+    'a grant gives nothing',
+    'giving back',
+    class extends MemoryBehind {
+      override grant(): void {}
     },
   ],
   [

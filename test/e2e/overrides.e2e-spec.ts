@@ -237,6 +237,7 @@ describe('The option overrides', () => {
       consume = () => ({ allowed: true, nowMicros: 0, debtUnits: [0] });
       peek = this.consume;
       refund() {}
+      grant() {}
       reset() {}
     }
     const error = await errorOf({ storage: new Bare() });

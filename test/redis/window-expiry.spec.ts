@@ -1,5 +1,4 @@
 import type { Charge } from '../../src/core/charge.js';
-import { GRANTED_AT_MICROS } from '../../src/core/overrides/grant.js';
 import { bucketKey } from '../../src/storage/redis/key.js';
 import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { otherAlgorithms } from '../support/redis-policies.js';
@@ -42,7 +41,7 @@ test('after any history every key expires in the millisecond after nothing of it
     } else if (kind < 0.95) {
       await storage.owe([{ ...charge, debtUnits: random.integer(1, charge.policy.tokenUnits) }]);
     } else if (kind < 0.98) {
-      await storage.refund([charge], GRANTED_AT_MICROS);
+      await storage.grant([charge]);
     } else {
       await storage.reset([charge]);
     }

@@ -33,6 +33,10 @@ export class LateStorage extends RateLimitStorage {
     return this.ask(() => this.memory.refund(charges, thenMicros));
   }
 
+  grant(charges: readonly Charge[]): Promise<void> {
+    return this.ask(() => this.memory.grant(charges));
+  }
+
   override cancel(charge: Charge, reply: StorageReply): Promise<boolean> {
     return this.ask(() => this.memory.cancel(charge, reply));
   }

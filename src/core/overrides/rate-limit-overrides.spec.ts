@@ -341,6 +341,7 @@ describe('where it is switched off', () => {
       consume = () => ({ allowed: true, nowMicros: 0, debtUnits: [0] });
       peek = this.consume;
       refund() {}
+      grant() {}
       reset() {}
     }
     expect(() => new RateLimiter(new Bare(), [], { overrides: true })).toThrow(

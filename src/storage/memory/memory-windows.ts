@@ -2,7 +2,6 @@ import type { SlidingWindow } from '../../core/algorithms/sliding-window.js';
 import { newWindow } from '../../core/algorithms/sliding-windows.js';
 import { MAX_DEBT_UNITS } from '../../core/algorithms/token-bucket.js';
 import type { Bucket, Charge } from '../../core/charge.js';
-import { GRANTED_AT_MICROS } from '../../core/overrides/grant.js';
 import type { Policy } from '../../core/policy.js';
 import type { Owed } from '../../core/storage.js';
 import type { MemoryBuckets } from './memory-buckets.js';
@@ -42,15 +41,22 @@ export class MemoryWindows {
     if (tokens > 0) this.add(owed, tokens, nowMicros);
   }
 
-  /** Gives back a charge that was made at `thenMicros`, or grants as many tokens. */
-  giveBack(charge: Charge, thenMicros: number, nowMicros: number): void {
-    const { policy, subject, cost } = charge;
+  /** Gives back a charge that was made at `thenMicros`. */
+  refund(charge: Charge, thenMicros: number, nowMicros: number): void {
+    this.lower(charge, nowMicros, (window) => window.takeOut(charge.policy, charge.cost, thenMicros, nowMicros));
+  }
+
+  grant(charge: Charge, nowMicros: number): void {
+    this.lower(charge, nowMicros, (window) => window.grant(charge.policy, charge.cost, nowMicros));
+  }
+
+  private lower(bucket: Bucket, nowMicros: number, change: (window: SlidingWindow) => void): void {
+    const { policy, subject } = bucket;
     const slot = this.buckets.find(policy, subject);
     const window = this.buckets.window(slot);
     if (slot === undefined || window === undefined) return;
-    if (thenMicros === GRANTED_AT_MICROS) window.grant(policy, cost, nowMicros);
-    else window.takeOut(policy, cost, thenMicros, nowMicros);
+    change(window);
     if (window.debtUnits(policy, nowMicros) === 0) this.buckets.remove(slot);
-    else this.buckets.putWindow(slot, charge, nowMicros, window);
+    else this.buckets.putWindow(slot, bucket, nowMicros, window);
   }
 }

@@ -58,17 +58,18 @@ export class MemoryStorage extends RateLimitStorage {
   override refund(charges: readonly Charge[], thenMicros: number): void {
     const nowMicros = this.clock.nowMicros();
     for (const charge of charges) {
-      const { policy, subject, cost } = charge;
-      if (isWindowed(policy)) {
-        this.windows.giveBack(charge, thenMicros, nowMicros);
-        continue;
-      }
-      const slot = this.buckets.find(policy, subject);
-      if (slot === undefined) continue;
-      const before = this.buckets.debtUnits(slot, policy, nowMicros);
-      const debt = before - refundUnits(policy, cost, thenMicros, nowMicros);
-      if (debt > 0) this.buckets.put(slot, charge, nowMicros, debt);
-      else this.buckets.remove(slot);
+      const { policy, cost } = charge;
+      if (isWindowed(policy)) this.windows.refund(charge, thenMicros, nowMicros);
+      else this.lower(charge, refundUnits(policy, cost, thenMicros, nowMicros), nowMicros);
+    }
+  }
+
+  override grant(charges: readonly Charge[]): void {
+    const nowMicros = this.clock.nowMicros();
+    for (const charge of charges) {
+      const { policy, cost } = charge;
+      if (isWindowed(policy)) this.windows.grant(charge, nowMicros);
+      else this.lower(charge, costUnits(policy, cost), nowMicros);
     }
   }
 
@@ -79,9 +80,7 @@ export class MemoryStorage extends RateLimitStorage {
     const nowMicros = this.clock.nowMicros();
     const before = this.buckets.debtUnits(slot, policy, nowMicros);
     if (before === 0 || before !== debtLeft(policy, reply, nowMicros)) return false;
-    const debt = before - costUnits(policy, cost);
-    if (debt > 0) this.buckets.put(slot, charge, nowMicros, debt);
-    else this.buckets.remove(slot);
+    this.lower(charge, costUnits(policy, cost), nowMicros);
     return true;
   }
 
@@ -176,6 +175,16 @@ export class MemoryStorage extends RateLimitStorage {
       return isWindowed(policy) ? this.windows.find(charge).instants(policy, cost, reply.nowMicros) : undefined;
     });
     return { ...reply, instants };
+  }
+
+  /** A bucket that owes no more is not kept. */
+  private lower(bucket: Bucket, units: number, nowMicros: number): void {
+    const { policy, subject } = bucket;
+    const slot = this.buckets.find(policy, subject);
+    if (slot === undefined) return;
+    const debt = this.buckets.debtUnits(slot, policy, nowMicros) - units;
+    if (debt > 0) this.buckets.put(slot, bucket, nowMicros, debt);
+    else this.buckets.remove(slot);
   }
 
   private sweep(): void {

@@ -50,6 +50,10 @@ class FailingStorage extends RateLimitStorage {
     return this.answer('refund', () => this.memory.refund(charges, thenMicros));
   }
 
+  override grant(charges: readonly Charge[]): MaybePromise<void> {
+    return this.answer('grant', () => this.memory.grant(charges));
+  }
+
   override reset(buckets: readonly Bucket[]): MaybePromise<void> {
     return this.answer('reset', () => this.memory.reset(buckets));
   }

@@ -72,6 +72,10 @@ export class OutageStorage extends RateLimitStorage {
     if (wasOwed) this.debts.refund(charges, thenMicros);
   }
 
+  override grant(charges: readonly Charge[]): MaybePromise<void> {
+    return this.storage.grant(charges);
+  }
+
   override cancel(charge: Charge, reply: StorageReply): MaybePromise<boolean> {
     const wasOwed = this.debts.shares.has(charge);
     if (wasOwed || this.otherShares.has(charge)) {

@@ -10,6 +10,9 @@ import type { Lanes } from './lane.js';
 import { toIntegers, toStorageReply } from './reply.js';
 import { CANCEL, type Message, OWE, PEEK, REFUND } from './scripts.js';
 
+/** What refund.lua takes for a grant: the instant of a charge that no clock reaches. */
+const GRANTED_AT = Number.MAX_SAFE_INTEGER;
+
 export interface QuestionsSurroundings {
   readonly isCluster: boolean;
   readonly keyOf: (bucket: Bucket) => string;
@@ -43,6 +46,10 @@ export class Questions {
     }
     const message = this.messageOf(charges, String(thenMicros));
     await this.change(charges, (client, sent) => REFUND.put(client, message, sent));
+  }
+
+  grant(charges: readonly Charge[]): Promise<void> {
+    return this.refund(charges, GRANTED_AT);
   }
 
   async cancel(charge: Charge, { nowMicros, debtUnits: [debt = 0] }: StorageReply): Promise<boolean> {

@@ -108,6 +108,10 @@ export class RedisStorage extends RateLimitStorage {
     return this.questions.refund(charges, thenMicros);
   }
 
+  override grant(charges: readonly Charge[]): Promise<void> {
+    return this.questions.grant(charges);
+  }
+
   override cancel(charge: Charge, reply: StorageReply): Promise<boolean> {
     return this.questions.cancel(charge, reply);
   }
