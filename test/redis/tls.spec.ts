@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RedisOptions } from 'ioredis';
 import type { RedisStorageOptions } from '../../src/storage/redis/redis.options.js';
 import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
@@ -96,6 +97,18 @@ describeTls('what keeps TLS from working is told at start', () => {
       } as const;
       const told = await startOf({ options: { host: '127.0.0.1', port: tlsPort, tls } });
       expect(told).toMatch(/asked yet \([^:]*alert protocol version\)\. Remedy: allow .* tls: { minVersion/);
+    });
+
+    it('and closing while it is agreed on ends nothing but the connection', async () => {
+      // Of another name, so that the socket has two errors: that, and the complaint of the server about the end.
+      const options = { host: 'localhost', port: tlsPort, ...trusting() };
+      for (let i = 0; i < 20; i++) {
+        const storage = new RedisStorage({ options, logger: { warn: () => {} } });
+        const opening = Promise.resolve(storage.open());
+        await nextTurn();
+        await storage.close();
+        await opening;
+      }
     });
   });
 

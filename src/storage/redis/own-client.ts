@@ -2,6 +2,7 @@ import { connectionProfile, type RedisClient } from './client.js';
 import { duplicateCluster } from './cluster-client.js';
 import { leaveReplicas } from './read-only.js';
 import type { CheckedRedisOptions } from './redis.options.js';
+import { hearAllErrors } from './socket-errors.js';
 import { timeSilence } from './socket-timer.js';
 
 /**
@@ -14,5 +15,5 @@ export function ownClient(
 ): RedisClient {
   const isCluster = client.isCluster === true;
   const copy = isCluster ? duplicateCluster(client, deadlineMs) : client.duplicate(connectionProfile(deadlineMs));
-  return leaveReplicas(timeSilence(copy), onRefusal);
+  return leaveReplicas(timeSilence(hearAllErrors(copy)), onRefusal);
 }

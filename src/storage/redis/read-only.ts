@@ -1,4 +1,5 @@
 import type { RedisClient } from './client.js';
+import { eachConnection } from './each-connection.js';
 
 /** A server that is left again so soon after the connection before is one that stays a replica … */
 const AGAIN_WITHIN_MS = 1000;
@@ -21,10 +22,9 @@ interface Reconnecting {
  * @param onRefusal called as often, before whoever asked knows.
  */
 export function leaveReplicas(client: RedisClient, onRefusal: (reason: string) => void): RedisClient {
-  // Of a cluster, each node has its own connection and its own breaker; another's refusal says nothing about it.
-  if (client.isCluster === true) client.on('+node', (node: unknown) => leaveOnce(node as Reconnecting, () => {}));
-  else leaveOnce(client as unknown as Reconnecting, onRefusal);
-  return client;
+  // Each node of a cluster has a breaker of its own; another's refusal says nothing about it.
+  const tell = client.isCluster === true ? () => {} : onRefusal;
+  return eachConnection(client, (connection: Reconnecting) => leaveOnce(connection, tell));
 }
 
 function leaveOnce(connecting: Reconnecting, onRefusal: (reason: string) => void): void {

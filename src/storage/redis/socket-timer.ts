@@ -1,6 +1,7 @@
 import { clearInterval, setInterval } from 'node:timers';
 import { outsideRequests } from '../../core/outside-requests.js';
 import type { RedisClient } from './client.js';
+import { eachConnection } from './each-connection.js';
 
 /** How many times it is looked whether anything has come, in the time for which a connection may be silent. */
 const LOOKS = 5;
@@ -28,10 +29,7 @@ interface Socket {
  * its own. Until it has, and where there is no such place, ioredis does it.
  */
 export function timeSilence(client: RedisClient): RedisClient {
-  new SocketTimer(client).listen();
-  // A cluster is no connection; its nodes are.
-  client.on('+node', (node: unknown) => new SocketTimer(node as Connected).listen());
-  return client;
+  return eachConnection(client, (connection: Connected) => new SocketTimer(connection).listen());
 }
 
 class SocketTimer {
