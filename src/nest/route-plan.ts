@@ -32,6 +32,8 @@ export interface RoutePlan {
 export class RoutePlans {
   /** Weak by handler: a request-scoped controller that binds its methods makes new ones for every request. */
   private readonly plans = new Map<Type, WeakMap<Handler, RoutePlan | undefined>>();
+  /** By the name of the method, which such handlers share; and of all that have the name of none, by ''. */
+  private readonly limits = new Map<Type, Map<string, readonly PlannedLimit[]>>();
 
   constructor(
     @Inject(PolicyRegistry) private readonly registry: PolicyRegistry,
@@ -44,44 +46,57 @@ export class RoutePlans {
    */
   of(controller: Type, handler: Handler, name?: string): RoutePlan | undefined {
     const ofController = this.plans.get(controller);
-    // Most routes are compiled at start; `has`, because "nothing is limited" is an answer too.
+    // Most routes are planned at start; `has`, because "nothing is limited" is an answer too.
     if (ofController?.has(handler)) return ofController.get(handler);
-    const plan = this.compile(controller, handler, name ?? handler.name.replace(/^bound /, ''));
+    const plan = this.plan(controller, handler, name ?? handler.name.replace(/^bound /, ''));
     if (ofController === undefined) this.plans.set(controller, new WeakMap([[handler, plan]]));
     else ofController.set(handler, plan);
     return plan;
   }
 
-  private compile(controller: Type, handler: Handler, name: string): RoutePlan | undefined {
+  private plan(controller: Type, handler: Handler, name: string): RoutePlan | undefined {
     const route = `${controller.name}.${name || '(anonymous)'}`;
+    const limits = this.limitsOf(controller, name, route);
+    if (limits.length === 0) return undefined;
+    return {
+      route,
+      handler,
+      isEventStream: Reflect.getMetadata(SSE_METADATA, handler) === true,
+      settles: limits.some(({ settles }) => settles !== undefined),
+      guard: limits.filter(({ subject }) => subject.phase === 'guard'),
+      interceptor: limits.filter(({ subject }) => subject.phase === 'interceptor'),
+    };
+  }
+
+  /** The same limits for every handler of a method, or each would have a memory, a line to wait in and a claim of its own. */
+  private limitsOf(controller: Type, name: string, route: string): readonly PlannedLimit[] {
+    const owner = ownerOf(controller, name);
+    if (owner === undefined) rejectLostLimits(controller, route);
+    let ofController = this.limits.get(controller);
+    if (ofController === undefined) this.limits.set(controller, (ofController = new Map()));
+    const method = owner === undefined ? '' : name;
+    let limits = ofController.get(method);
+    if (limits === undefined) ofController.set(method, (limits = this.compile(controller, owner, name, route)));
+    return limits;
+  }
+
+  private compile(controller: Type, owner: object | undefined, name: string, route: string): readonly PlannedLimit[] {
     const effective = new EffectiveLimits();
     const { moduleDefault } = this.registry;
     if (moduleDefault !== undefined) effective.add(moduleDefault);
     for (const ancestor of lineage(controller)) {
       this.apply(effective, ancestor, ancestor.name, () => this.places.placeOf(controller));
     }
-    const owner = ownerOf(controller, name);
-    if (owner === undefined) {
-      rejectLostLimits(controller, route);
-    } else {
+    if (owner !== undefined) {
       this.apply(effective, owner, route, () => this.places.placeOf(controller, name), name);
     }
-    const charges = effective.list(`@RateLimit on ${route}`).map((limit) => this.registry.apply(limit));
-    if (charges.length === 0) return undefined;
-    return {
-      route,
-      handler,
-      isEventStream: Reflect.getMetadata(SSE_METADATA, handler) === true,
-      settles: charges.some(({ settles }) => settles !== undefined),
-      guard: charges.filter(({ subject }) => subject.phase === 'guard'),
-      interceptor: charges.filter(({ subject }) => subject.phase === 'interceptor'),
-    };
+    return effective.list(`@RateLimit on ${route}`).map((limit) => this.registry.apply(limit));
   }
 
   /** One place's skips lift what farther places said, then its limits come on top. */
   private apply(effective: EffectiveLimits, target: object, on: string, place: () => string, method?: string): void {
     const limits = (own(LIMITS_METADATA, target, method) as readonly LimitDeclaration[]).map((declaration) =>
-      this.plan(declaration, `@RateLimit on ${on}`, place),
+      this.toLimit(declaration, `@RateLimit on ${on}`, place),
     );
     rejectRepeatedNames(limits, `@RateLimit on ${on}`);
     for (const skip of own(SKIPS_METADATA, target, method) as readonly SkipDeclaration[]) {
@@ -90,7 +105,7 @@ export class RoutePlans {
     for (const limit of limits) effective.add(limit);
   }
 
-  private plan(declaration: LimitDeclaration, where: string, place: () => string): PlannedLimit {
+  private toLimit(declaration: LimitDeclaration, where: string, place: () => string): PlannedLimit {
     if (declaration.kind === 'own') return this.registry.own(declaration.definition, place, where);
     return this.registry.use(declaration.policyName, declaration.use, where);
   }

@@ -11,6 +11,7 @@ import {
   UseInterceptors,
 } from '@nestjs/common';
 import { RateLimit, RateLimitGuard, RateLimitInterceptor, RateLimitModule } from 'nestjs-token-bucket';
+import { PolicyRegistry } from '../../src/nest/policy-registry.js';
 import { stillStorage } from './support/admission.js';
 import { type AppSettings, startApp } from './support/app.js';
 import { KeptLog } from './support/logs.js';
@@ -23,6 +24,8 @@ const statuses = async (settings: AppSettings, path: string): Promise<number[]> 
     await close();
   }
 };
+
+const renamed = <T extends object>(made: T, name: string): T => Object.defineProperty(made, 'name', { value: name });
 
 /** A decorator that puts another function in the place of the method, as logging and tracing decorators do. */
 function Replaced(): MethodDecorator {
@@ -59,6 +62,32 @@ describe('A limit on a handler that is another function than the decorated one',
     }
     const settings = { imports: [RateLimitModule.forRoot()], controllers: [BoundController] };
     expect(await statuses(settings, '/bound')).toEqual([200, 429]);
+  });
+
+  it.each<[string, <T extends (this: never) => string>(method: T, self: object) => T]>([
+    ['bound', (method, self) => method.bind(self as never) as typeof method],
+    ['wrapped', (method) => renamed((() => method.call(undefined as never)) as typeof method, method.name)],
+  ])('is planned at start for all that requests make, when each has its own that is %s', async (_, own) => {
+    @Controller({ path: 'own', scope: Scope.REQUEST })
+    class OwnController {
+      constructor() {
+        this.list = own(this.list, this);
+      }
+
+      @Get() @RateLimit(() => '100/minute') list(): string {
+        return 'ok';
+      }
+    }
+    const { app, get, close } = await startApp({ imports: [RateLimitModule.forRoot()], controllers: [OwnController] });
+    try {
+      const planning = jest.spyOn(app.get(PolicyRegistry, { strict: false }), 'own');
+      const remaining: (string | null)[] = [];
+      for (let i = 0; i < 3; i++) remaining.push((await get('/own')).headers.get('x-ratelimit-remaining'));
+      expect(remaining).toEqual(['99', '98', '97']);
+      expect(planning).not.toHaveBeenCalled();
+    } finally {
+      await close();
+    }
   });
 
   it('is enforced by a guard of the application that extends ours', async () => {
