@@ -121,9 +121,16 @@ export class DenyCache {
   }
 
   private find({ policy, subject, cost }: Charge): Denial | undefined {
-    return this.bySubject
-      .get(mapKey(subject))
-      ?.find((denial) => denial.policy.agreesWith(policy) && denial.bucket.knows(cost) && this.isCertain(denial));
+    const denials = this.bySubject.get(mapKey(subject));
+    if (denials === undefined) return undefined;
+    if (denials.some((denial) => denial.policy.id === policy.id && !denial.policy.agreesWith(policy))) {
+      // By other numbers the bucket may hold tokens, and what is taken of those is not known to what was said before.
+      this.forget([{ policy, subject }]);
+      return undefined;
+    }
+    return denials.find(
+      (denial) => denial.policy.agreesWith(policy) && denial.bucket.knows(cost) && this.isCertain(denial),
+    );
   }
 
   private isCertain(denial: Denial): boolean {
