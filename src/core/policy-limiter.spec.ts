@@ -709,6 +709,39 @@ describe('what was decided at run time', () => {
     await overrides.block('tenant:7', { expiresInSeconds: 60 });
     await expect(limiter.wait('tenant:7')).rejects.toMatchObject({ name: 'WaitTooLongError', retryAfterMs: 60_000 });
   });
+
+  describe('with numbers that cannot count as far as is to be waited', () => {
+    /** Of these, a wait of 685.248 ms. */
+    const huge = { capacity: 2_251_799_813, refillTokens: 1, refillSeconds: 1 };
+    const start = async (declared: PolicyDefinition, overriding: typeof huge) => {
+      const time = new VirtualTime(START_MICROS);
+      const policy = new Policy({ name: 'carrier', ...declared });
+      const rateLimiter = new RateLimiter(new MemoryStorage({ clock: time }), [policy], { overrides: true });
+      const limiter = new PolicyLimiter(rateLimiter, policy, time);
+      await new RateLimitOverrides(rateLimiter).set(policy, ALL, overriding);
+      return { time, limiter };
+    };
+
+    it.each([60_000, undefined])('waits as far as they can: maxWaitMs %p', async (maxWaitMs) => {
+      const { time, limiter } = await start(ONE_A_SECOND, huge);
+      await limiter.wait(ALL, { cost: huge.capacity, maxWaitMs });
+      await expect(limiter.wait(ALL, { maxWaitMs })).rejects.toMatchObject({
+        name: 'WaitTooLongError',
+        retryAfterMs: 314.752,
+      });
+      await time.pass(315_000);
+      const waiting = limiter.wait(ALL, { maxWaitMs });
+      await time.passAll();
+      expect([(await waiting).allowed, time.nowMicros() - START_MICROS]).toEqual([true, 1_000_000]);
+    });
+
+    it('is still refused where those that are declared could not either', async () => {
+      const { limiter } = await start(huge, { ...huge, capacity: 1 });
+      await expect(limiter.wait(ALL, { maxWaitMs: 60_000 })).rejects.toThrow('at most 685 can be counted exactly');
+      await limiter.wait(ALL, { maxWaitMs: 600 });
+      await expect(limiter.wait(ALL, { maxWaitMs: 600 })).rejects.toMatchObject({ retryAfterMs: 400 });
+    });
+  });
 });
 
 it('a limiter that is closed sends away who waits, and lets nobody in', async () => {

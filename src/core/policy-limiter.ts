@@ -96,7 +96,7 @@ export class PolicyLimiter {
 
   private async reserve(room: WaitingRoom, asked: Charge, options: WaitOptions, where: string): Promise<Decision> {
     const charge = this.overridden(asked);
-    const maxWaitMicros = checkedMaxWaitMicros(options, charge.policy, where);
+    const maxWaitMicros = checkedMaxWaitMicros(options, asked.policy, where, charge.policy);
     checkReservable(charge.policy);
     checkReservableCost(charge.policy, charge.cost);
     options.signal?.throwIfAborted();

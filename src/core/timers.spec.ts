@@ -14,6 +14,15 @@ describe('SystemTimers', () => {
     expect(action).toHaveBeenCalledTimes(1);
   });
 
+  it('waits a whole millisecond for a part of one, as it is too early otherwise', () => {
+    const action = jest.fn();
+    new SystemTimers().after(49.001, action, true);
+    jest.advanceTimersByTime(49);
+    expect(action).not.toHaveBeenCalled();
+    jest.advanceTimersByTime(1);
+    expect(action).toHaveBeenCalledTimes(1);
+  });
+
   it('does not act when that was prevented', () => {
     const action = jest.fn();
     const prevent = new SystemTimers().after(50, action, false);

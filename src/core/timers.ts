@@ -6,7 +6,8 @@ export interface Timers {
   /** Integer microseconds that never go backwards. */
   nowMicros(): number;
   /**
-   * Calls `action` once, in about so many milliseconds; the function that it answers prevents that.
+   * Calls `action` once, in about so many milliseconds, of which a part may be given; the function that it answers prevents
+   * that.
    * @param keepsAlive whether the process is to live until then.
    */
   after(delayMs: number, action: () => void, keepsAlive: boolean): () => void;
@@ -15,11 +16,14 @@ export interface Timers {
 /** Node takes longer ones for a millisecond. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
-/** The machine's. A delay of more than 24 days ends early, as any may by up to a millisecond. */
+/**
+ * The machine's, which counts whole milliseconds. A delay of more than 24 days ends early, as any may by up to one. It is
+ * also the token by which an application is given its timers, so that its tests can give it others.
+ */
 export class SystemTimers extends SystemClock implements Timers {
   after(delayMs: number, action: () => void, keepsAlive: boolean): () => void {
     // Of the moment, not of when this was loaded: tests that fake timers want these to be faked.
-    const timer = outsideRequests(() => setTimeout(action, Math.min(delayMs, LONGEST_DELAY_MS)));
+    const timer = outsideRequests(() => setTimeout(action, Math.min(Math.ceil(delayMs), LONGEST_DELAY_MS)));
     if (!keepsAlive) timer.unref();
     return () => clearTimeout(timer);
   }
@@ -42,7 +46,7 @@ export class Alarm {
     this.clear();
     this.atMicros = atMicros;
     this.keepsAlive = keepsAlive;
-    const delayMs = Math.max(1, Math.ceil((atMicros - this.timers.nowMicros()) / 1000));
+    const delayMs = Math.max(0, atMicros - this.timers.nowMicros()) / 1000;
     this.prevent = this.timers.after(delayMs, this.onTime, keepsAlive);
   }
 

@@ -15,24 +15,28 @@ export interface WaitOptions {
 /** The names of {@link WaitOptions}. */
 export const WAIT_OPTIONS: readonly string[] = ['cost', 'signal', 'maxWaitMs'];
 
-/** The longest wait in integer microseconds. @throws RateLimitConfigurationError for options that cannot be meant. */
-export function checkedMaxWaitMicros(options: WaitOptions, policy: Policy, where: string): number {
+/**
+ * The longest wait in integer microseconds.
+ * @param policy as it is declared
+ * @param counted the same with the numbers of the moment; where those cannot count as far, the wait is as long as they can
+ * @throws RateLimitConfigurationError for options that cannot be meant
+ */
+export function checkedMaxWaitMicros(options: WaitOptions, policy: Policy, where: string, counted = policy): number {
   const { signal } = options;
   if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function') {
     misconfigured(where, `signal is ${describeValue(signal)}`, 'pass an AbortSignal, or leave it out');
   }
   const maxWaitMs = checkedMaxWaitMs(options.maxWaitMs, where);
   const longest = longestWaitMicros(policy);
-  if (maxWaitMs === Infinity) return longest;
   const maxWaitMicros = Math.floor(maxWaitMs * 1000);
-  if (maxWaitMicros > longest) {
+  if (maxWaitMs !== Infinity && maxWaitMicros > longest) {
     misconfigured(
       where,
       `maxWaitMs is ${maxWaitMs}, and with the numbers of policy "${policy.name}" at most ${Math.floor(longest / 1000)} can be counted exactly`,
       'lower it, or leave it out to wait as long as it takes',
     );
   }
-  return maxWaitMicros;
+  return Math.min(maxWaitMicros, longestWaitMicros(counted));
 }
 
 /** The longest wait in milliseconds as far as no policy has to be known for it; `Infinity` where none is said. */

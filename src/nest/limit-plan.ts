@@ -60,7 +60,7 @@ export function planLimit(
 
 type Untyped = Readonly<Record<string, unknown>>;
 
-type PoliciesWritten = Pick<PlannedLimit, 'policies' | 'choose' | 'priced' | 'groups'>;
+type PoliciesWritten = Pick<PlannedLimit, 'policies' | 'choose' | 'priced' | 'groups' | 'unlimitedTiers'>;
 
 function policiesWritten(numbers: Untyped, common: CommonDefinition, where: string): PoliciesWritten {
   const { limits, tiers, tier } = numbers;
@@ -76,6 +76,7 @@ function policiesWritten(numbers: Untyped, common: CommonDefinition, where: stri
       // Only a leaky bucket holds the same whatever a request says.
       priced: samples.filter(({ algorithm }) => algorithm === 'leaky-bucket'),
       groups: new Map(),
+      unlimitedTiers: [],
     };
   }
   const written = limits === undefined ? bucketOf(numbers) : (limits as Limits);
@@ -87,7 +88,8 @@ function policiesWritten(numbers: Untyped, common: CommonDefinition, where: stri
     );
   }
   const policies = policiesOf(written, common, where);
-  return { policies, choose: undefined, priced: policies, groups: groupsOf([[common.name, policies]]) };
+  const groups = groupsOf([[common.name, policies]]);
+  return { policies, choose: undefined, priced: policies, groups, unlimitedTiers: [] };
 }
 
 function byTier(tiers: TiersShape['tiers'], tier: unknown, common: CommonDefinition, where: string): PoliciesWritten {
@@ -100,10 +102,12 @@ function byTier(tiers: TiersShape['tiers'], tier: unknown, common: CommonDefinit
     );
   }
   const policies = [...table.values()].flat();
+  const named = [...table].map(([name, ofTier]) => [`${common.name}.${name}`, ofTier] as const);
   return {
     policies,
     priced: policies,
-    groups: groupsOf([...table].map(([name, ofTier]) => [`${common.name}.${name}`, ofTier])),
+    groups: groupsOf(named),
+    unlimitedTiers: named.filter(([, ofTier]) => ofTier.length === 0).map(([name]) => name),
     choose: choiceByTier(table, tier as TiersShape['tier'], where),
   };
 }

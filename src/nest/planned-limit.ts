@@ -19,6 +19,8 @@ export interface PlannedLimit {
   readonly policies: readonly Policy[];
   /** The policies that stand under one name: all of the limit, or those of a tier. Of one policy there is none. */
   readonly groups: ReadonlyMap<string, readonly Policy[]>;
+  /** The names of tiers that limit nothing. */
+  readonly unlimitedTiers: readonly string[];
   /** Those that every static cost has to fit into: all that are known, or one that stands for what a request decides. */
   readonly priced: readonly Policy[];
   /** Set where a request decides which of them count, or which others. */

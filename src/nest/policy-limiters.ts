@@ -4,6 +4,7 @@ import type { Policy } from '../core/policy.js';
 import { PolicyLimiter } from '../core/policy-limiter.js';
 import { RateLimiter } from '../core/rate-limiter.js';
 import { lonePolicy } from '../core/reservation.js';
+import { SystemTimers, type Timers } from '../core/timers.js';
 import { limiterUses } from './limiter-uses.js';
 import { PolicyRegistry } from './policy-registry.js';
 import { checkWaitFor } from './queue-checks.js';
@@ -17,6 +18,7 @@ export class PolicyLimiters {
     @Inject(RateLimiter) private readonly limiter: RateLimiter,
     @Inject(PolicyRegistry) private readonly registry: PolicyRegistry,
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(SystemTimers) private readonly timers: Timers,
   ) {}
 
   /**
@@ -28,7 +30,7 @@ export class PolicyLimiters {
     const { inCode } = this.registry;
     const policies = inCode.find(policyName);
     if (policies?.length === 1) return this.limiterOf(policies[0]!);
-    if (policies !== undefined) return new PolicyLimiter(this.limiter, policies);
+    if (policies !== undefined) return new PolicyLimiter(this.limiter, policies, this.timers);
     for (const use of limiterUses(this.modules)) if (use.policyName === policyName) inCode.named(policyName, use.where);
     return undefined;
   }
@@ -36,7 +38,7 @@ export class PolicyLimiters {
   /** One for each policy, so that there is one line for whoever waits, on routes or in code. */
   limiterOf(policy: Policy): PolicyLimiter {
     let limiter = this.made.get(policy);
-    if (limiter === undefined) this.made.set(policy, (limiter = new PolicyLimiter(this.limiter, policy)));
+    if (limiter === undefined) this.made.set(policy, (limiter = new PolicyLimiter(this.limiter, policy, this.timers)));
     return limiter;
   }
 

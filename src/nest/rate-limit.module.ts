@@ -17,6 +17,7 @@ import { overridesOf } from '../core/overrides/overrides.js';
 import { RateLimitOverrides } from '../core/overrides/rate-limit-overrides.js';
 import { RateLimiter, type RateLimiterOptions } from '../core/rate-limiter.js';
 import { RateLimitStorage } from '../core/storage.js';
+import { SystemTimers } from '../core/timers.js';
 import { MemoryStorage } from '../storage/memory/memory.storage.js';
 import { OutageStorage } from '../storage/outage/outage.storage.js';
 import { AddressTrust } from './address-trust.js';
@@ -67,6 +68,7 @@ const PROVIDERS: Provider[] = [
     useFactory: (limiter: RateLimiter, { overrides }: ResolvedRateLimitOptions) => makeOverrides(limiter, overrides),
     inject: [RateLimiter, RATE_LIMIT_OPTIONS],
   },
+  SystemTimers,
   PolicyRegistry,
   PolicyLimiters,
   ControllerPlaces,

@@ -1,10 +1,12 @@
 import { type ExecutionContext, HttpException, Inject, Injectable } from '@nestjs/common';
 import type { Charge } from '../core/charge.js';
+import type { Clock } from '../core/clock.js';
 import { Decision, PolicyDecision } from '../core/decision.js';
 import { WaitTooLongError } from '../core/errors.js';
 import { RateLimiter } from '../core/rate-limiter.js';
 import { mostReservable } from '../core/reservation.js';
 import { emptyReply } from '../core/storage.js';
+import { SystemTimers } from '../core/timers.js';
 import { chargesOf, type PlannedLimit } from './planned-limit.js';
 import { PolicyLimiters } from './policy-limiters.js';
 import { whenGone } from './transports/http-request.js';
@@ -18,6 +20,7 @@ export class RouteQueue {
   constructor(
     @Inject(RateLimiter) private readonly limiter: RateLimiter,
     @Inject(PolicyLimiters) private readonly limiters: PolicyLimiters,
+    @Inject(SystemTimers) private readonly clock: Clock,
   ) {}
 
   /**
@@ -52,7 +55,7 @@ export class RouteQueue {
 
   /** The bucket is empty and the tokens of the line's whole length are promised: nothing changes before it is shorter. */
   private denial(charge: Charge, retryAfterMs: number): Decision {
-    const nowMicros = Date.now() * 1000;
+    const nowMicros = this.clock.unixMicros();
     const retryAtMicros = nowMicros + Math.ceil(retryAfterMs * 1000);
     const instants = {
       retryAtMicros,

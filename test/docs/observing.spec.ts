@@ -52,7 +52,7 @@ describe('docs/observing.md', () => {
   });
 
   it('has policies that are counted before anybody asks', async () => {
-    const { limiter } = await runBlock<{ limiter: RateLimiter }>(blockWith('keepCountsOf(PLANS)', FILE));
+    const { limiter } = await runBlock<{ limiter: RateLimiter }>(blockWith('declare(PLANS)', FILE));
     const zero = { place: 'plans', allowed: 0, denied: 0, withoutStorage: 0, failed: 0 };
     expect(limiter.counts).toEqual([
       { policy: 'free', ...zero },

@@ -105,10 +105,20 @@ class AccountsController {
   @Get(['one', 'uno']) @RateLimit('exports', { cost: () => 3 }) one(): void {}
 
   @Post()
-  @RateLimit({ tiers: { free: { capacity: 5, perSeconds: 60 }, paid: '50/minute; 500/hour' }, tier: () => 'free' })
+  @RateLimit({
+    tiers: { free: { capacity: 5, perSeconds: 60 }, staff: 'unlimited', paid: '50/minute; 500/hour' },
+    tier: () => 'free',
+  })
   create(): void {}
 
   @Get('made') @RateLimit({ limits: () => ({ capacity: 1, perSeconds: 1 }), by: header('X-Api-Key') }) made(): void {}
+
+  @Post('login')
+  @RateLimit(3, 60, { refundIf: () => true })
+  @RateLimit(1000, 60, { name: 'tokens', by: user(), settle: () => 1, skipIf: isFree })
+  login(): void {}
+
+  @Get('image') @RateLimit(10, 1, { onExceeded: 'wait', maxWaitMs: 1500 }) image(): void {}
 
   @Get('health') @SkipRateLimit() health(): void {}
 
@@ -178,9 +188,22 @@ describe.each(PLATFORMS)('The table of policies on %s', (platform) => {
         ['', 'default.paid.minute', '50 per 60 s'],
         ['', 'default.paid.hour', '500 per 3600 s'],
       ].map((row) => [...row, 'token-bucket', 'ip()', 'cost 1', 'before authentication, one tier of several']),
+      ['', 'default.staff', 'unlimited', 'one tier of several'],
       [
         ...['GET', '/api/v2/billing/accounts/made', 'AccountsController.made', 'default', 'by a function'],
         ...['header("X-Api-Key")', 'cost 1', 'before authentication'],
+      ],
+      [
+        ...['POST', '/api/v2/billing/accounts/login', 'AccountsController.login', 'default', '3 per 60 s'],
+        ...['token-bucket', 'ip()', 'cost 1', 'before authentication, settled afterwards'],
+      ],
+      [
+        ...['', 'tokens', '1000 per 60 s', 'token-bucket', 'user()', 'cost 1'],
+        'after authentication, unless skipIf, settled afterwards',
+      ],
+      [
+        ...['GET', '/api/v2/billing/accounts/image', 'AccountsController.image', 'default', '10 per 1 s'],
+        ...['token-bucket', 'ip()', 'cost 1', 'before authentication, waits up to 1.5 s'],
       ],
       ['GET', '/api/v2/billing/accounts/health', 'AccountsController.health', 'unlimited'],
     ]);

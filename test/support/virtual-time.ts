@@ -7,7 +7,7 @@ interface Appointment {
   readonly keepsAlive: boolean;
 }
 
-/** A clock and its timers, of which time passes from one appointment to the next. */
+/** A clock and its timers of whole milliseconds, as the machine's, of which time passes from one appointment to the next. */
 export class VirtualTime implements Clock, Timers {
   private appointments: Appointment[] = [];
 
@@ -26,7 +26,7 @@ export class VirtualTime implements Clock, Timers {
   }
 
   after(delayMs: number, action: () => void, keepsAlive: boolean): () => void {
-    const dueMicros = this.micros + delayMs * 1000 - this.earlyMicros();
+    const dueMicros = this.micros + Math.ceil(delayMs) * 1000 - this.earlyMicros();
     const appointment = { atMicros: Math.max(this.micros, dueMicros), action, keepsAlive };
     this.appointments.push(appointment);
     return () => {

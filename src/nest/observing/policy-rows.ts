@@ -3,6 +3,8 @@ import type { Policy } from '../../core/policy.js';
 import type { PlannedLimit } from '../planned-limit.js';
 import type { RoutePlan } from '../route-plan.js';
 
+const ONE_TIER = 'one tier of several';
+
 /** The columns that describe a limit of a route. */
 export type PolicyRow = readonly [
   policy: string,
@@ -13,7 +15,7 @@ export type PolicyRow = readonly [
   when: string,
 ];
 
-/** One row per policy of a route, in the order in which they are asked. */
+/** One row per policy of a route, in the order in which they are asked, and per tier that has none. */
 export function policyRows(plan: RoutePlan): readonly PolicyRow[] {
   return [
     ...plan.guard.flatMap((limit) => rowsOf(limit, 'before authentication')),
@@ -22,10 +24,14 @@ export function policyRows(plan: RoutePlan): readonly PolicyRow[] {
 }
 
 function rowsOf(limit: PlannedLimit, phase: string): readonly PolicyRow[] {
-  const { policies, subject, cost } = limit;
+  const { policies, unlimitedTiers, subject, cost } = limit;
   const rest = [subject.description, `cost ${costText(cost)}`, [phase, ...dynamicsOf(limit)].join(', ')] as const;
   if (policies.length === 0) return [[limit.name, 'by a function', '', ...rest]];
-  return policies.map((policy) => [policy.name, numbersOf(policy), policy.algorithm, ...rest]);
+  return [
+    ...policies.map((policy): PolicyRow => [policy.name, numbersOf(policy), policy.algorithm, ...rest]),
+    // Nobody is asked about, and nothing is charged.
+    ...unlimitedTiers.map((tier): PolicyRow => [tier, 'unlimited', '', '', '', ONE_TIER]),
+  ];
 }
 
 function costText(cost: PlannedLimit['cost']): string {
@@ -35,7 +41,7 @@ function costText(cost: PlannedLimit['cost']): string {
 /** What a request decides. */
 function dynamicsOf({ policies, choose, skipIf, settles, maxWaitMs }: PlannedLimit): readonly string[] {
   return [
-    ...(choose !== undefined && policies.length > 0 ? ['one tier of several'] : []),
+    ...(choose !== undefined && policies.length > 0 ? [ONE_TIER] : []),
     ...(skipIf === undefined ? [] : ['unless skipIf']),
     ...(settles === undefined ? [] : ['settled afterwards']),
     ...(maxWaitMs === undefined ? [] : [`waits up to ${maxWaitMs / 1000} s`]),
