@@ -11,12 +11,11 @@ import {
 } from './subjects/proxy-trust.js';
 import type { HttpRequest } from './subjects/subject.js';
 
-/** Makes sure that limits by address see an address that the client cannot choose. */
+/** Makes sure that limits which say that they go by address see one that the client cannot choose. */
 @Injectable()
 export class AddressTrust {
   private readonly watch = new ForwardedHeaderWatch((message) => new Logger('RateLimit').warn(message));
-  private trust: ProxyTrust = 'unknown';
-  private triedRequest = false;
+  private atStart: ProxyTrust | undefined;
 
   constructor(@Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost) {}
 
@@ -24,26 +23,18 @@ export class AddressTrust {
   checkAtStart({ guard, interceptor }: RoutePlan): void {
     for (const planned of [...guard, ...interceptor]) {
       if (planned.byAddress === undefined) continue;
-      if (this.trust === 'unknown') this.trust = proxyTrust(this.adapterHost.httpAdapter);
-      this.rejectUnlimited(planned);
+      this.atStart ??= proxyTrust(this.adapterHost.httpAdapter);
+      rejectUnlimited(this.atStart, planned);
     }
   }
 
-  /** To be shown every request that is limited by address: what start could not tell, the first forwarded one can. */
+  /** To be shown every request that is limited by address: start may not have shown it, or the setting has been changed since. */
   check(request: HttpRequest, planned: PlannedLimit): void {
-    if (!this.triedRequest && request.headers['x-forwarded-for'] !== undefined) this.tryRequest(request);
-    this.rejectUnlimited(planned);
+    rejectUnlimited(trustOf(request), planned);
     this.watch.check(request);
   }
+}
 
-  /** Also where start showed something: the setting may have been changed since. */
-  private tryRequest(request: HttpRequest): void {
-    this.triedRequest = true;
-    const trust = trustOf(request);
-    if (trust !== 'unknown') this.trust = trust;
-  }
-
-  private rejectUnlimited({ byAddress = '', where }: PlannedLimit): void {
-    if (this.trust === 'unlimited') throw unlimitedTrustError(byAddress, where);
-  }
+function rejectUnlimited(trust: ProxyTrust, { byAddress = '', where }: PlannedLimit): void {
+  if (trust === 'unlimited') throw unlimitedTrustError(byAddress, where);
 }

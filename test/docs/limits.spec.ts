@@ -50,6 +50,12 @@ describe('docs/limits.md', () => {
     expect((await app.post('/reports/k')).headers['ratelimit']).toBe('"exports";r=3;t=36');
   });
 
+  it('has limit strings of at most 256 characters', async () => {
+    const ofLength = (length: number) => RateLimitModule.forRoot({ default: '10/second'.padEnd(length) });
+    await startApp({ modules: [ofLength(256)] });
+    await expect(startApp({ modules: [ofLength(257)] })).rejects.toThrow('a text of at most 256 characters');
+  });
+
   it('has the same forms for the module', async () => {
     const { modules } = await runWith(blockWith("exports: '5/minute', search:", FILE));
     @Controller()
@@ -99,10 +105,13 @@ describe('docs/limits.md', () => {
     expect(body.message).toMatch('more than the limit ever allows');
   });
 
-  it('lets requests through by the module, by a policy and by a use of it', async () => {
+  it('lets requests through by the module, by a policy, by a use of it and by a limit', async () => {
     const { modules, exports } = await runWith(blockWith("query.dry === '1'", FILE));
     const prepare = (app: INestApplication) => (app as NestExpressApplication).set('trust proxy', 'loopback');
-    const controllers = [asController('search', exports['SearchController'])];
+    const controllers = [
+      asController('search', exports['SearchController']),
+      asController('mails', exports['MailsController']),
+    ];
     const app = await startApp({ modules }, { controllers, prepare });
     const module = '"default";q=100;w=60';
     expect((await app.get('/search')).headers['ratelimit-policy']).toBe(`${module}, "search";q=10;w=1`);
@@ -110,6 +119,8 @@ describe('docs/limits.md', () => {
     const { headers } = await request(app.app.getHttpServer()).head('/search');
     expect(headers['ratelimit-policy']).toBe(module);
     expect((await app.get('/search', { 'x-forwarded-for': '10.1.2.3' })).headers).not.toHaveProperty('ratelimit');
+    const mail = async (draft: boolean) => (await app.post('/mails', {}, { draft })).headers['ratelimit-policy'];
+    expect([await mail(false), await mail(true)]).toEqual([`${module}, "mails";q=5;w=60`, module]);
   });
 
   it('has a message for those who are refused', async () => {
@@ -153,11 +164,23 @@ describe('docs/limits.md', () => {
     expect(await complete(1)).toEqual([201, '0']);
   });
 
-  it('has bytes for tokens, and says so', async () => {
-    const app = await startLimited("quotaUnit: 'content-bytes'", 'UploadsController', 'uploads');
-    const { headers } = await app.post('/uploads', {}, { a: 'bc' });
-    expect(headers['ratelimit-policy']).toBe('"upload";q=1048576;qu="content-bytes";w=60');
-    expect(headers['x-ratelimit-remaining']).toBe(String(1_048_576 - '{"a":"bc"}'.length));
+  it('has bytes for tokens, says so, and cannot be got round by sending them in chunks', async () => {
+    const { exports } = await runWith(blockWith("quotaUnit: 'content-bytes'", FILE));
+    const { app } = await startApp({ modules: [] }, { controllers: [exports['UploadsController']!] });
+    const upload = () => request(app.getHttpServer()).post('/uploads').type('application/octet-stream');
+    const first = await upload().send(Buffer.alloc(1000));
+    expect(first.headers['ratelimit-policy']).toBe('"upload";q=1048576;qu="content-bytes";w=60');
+    expect([first.status, first.headers['x-ratelimit-remaining']]).toEqual([201, String(1_048_576 - 1000)]);
+
+    for (const body of [Buffer.alloc(10), Buffer.alloc(2 * 1_048_576)]) {
+      const chunked = upload();
+      chunked.write(body);
+      const { status, headers } = await chunked;
+      expect([status, headers['x-ratelimit-remaining']]).toEqual([411, undefined]);
+    }
+    const refused = await upload().send(Buffer.alloc(1_048_576 - 999));
+    expect([refused.status, refused.headers['x-ratelimit-remaining']]).toEqual([429, String(1_048_576 - 1000)]);
+    expect((await upload().send(Buffer.alloc(1_048_576 - 1000))).headers['x-ratelimit-remaining']).toBe('0');
   });
 
   it('has rules of uses', async () => {

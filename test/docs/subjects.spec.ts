@@ -127,5 +127,18 @@ describe('docs/subjects.md', () => {
     expect(await state('two.example', 'other')).toMatch(/^"host";r=98;t=\d+, "company";r=999;/);
   });
 
+  it("has a subject of one's own, which says what becomes of nobody", async () => {
+    const { exports } = await runWith(blockWith('function tenant()', FILE));
+    const app = await startApp({ modules: [] }, { controllers: [exports['BillsController']!] });
+    const ask = async (host: string) => {
+      const { status, headers, body } = await app.get('/bills', { host });
+      return [status, headers['x-ratelimit-remaining'] ?? body.message];
+    };
+    expect(await ask('acme.example.org')).toEqual([200, '99']);
+    expect(await ask('acme.example.org')).toEqual([200, '98']);
+    expect(await ask('other.example.org')).toEqual([200, '99']);
+    expect(await ask('example.org')).toEqual([400, 'The host is no tenant.']);
+  });
+
   it('was run as a whole by the tests above', () => expect(blocksNotRun(FILE)).toEqual([]));
 });

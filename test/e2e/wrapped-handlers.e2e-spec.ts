@@ -25,8 +25,6 @@ const statuses = async (settings: AppSettings, path: string): Promise<number[]> 
   }
 };
 
-const renamed = <T extends object>(made: T, name: string): T => Object.defineProperty(made, 'name', { value: name });
-
 /** A decorator that puts another function in the place of the method, as logging and tracing decorators do. */
 function Replaced(): MethodDecorator {
   return (_target, _property, descriptor: { value?: unknown }) => {
@@ -64,14 +62,20 @@ describe('A limit on a handler that is another function than the decorated one',
     expect(await statuses(settings, '/bound')).toEqual([200, 429]);
   });
 
-  it.each<[string, <T extends (this: never) => string>(method: T, self: object) => T]>([
-    ['bound', (method, self) => method.bind(self as never) as typeof method],
-    ['wrapped', (method) => renamed((() => method.call(undefined as never)) as typeof method, method.name)],
-  ])('is planned at start for all that requests make, when each has its own that is %s', async (_, own) => {
+  it.each<[string, (self: { list(): string }) => void]>([
+    ['bound', (self) => (self.list = self.list.bind(self))],
+    [
+      'wrapped',
+      (self) => {
+        const original = self.list.bind(self);
+        self.list = Object.defineProperty(() => original(), 'name', { value: 'list' });
+      },
+    ],
+  ])('is planned at start for all that requests make, when each has its own that is %s', async (_, replace) => {
     @Controller({ path: 'own', scope: Scope.REQUEST })
     class OwnController {
       constructor() {
-        this.list = own(this.list, this);
+        replace(this);
       }
 
       @Get() @RateLimit(() => '100/minute') list(): string {

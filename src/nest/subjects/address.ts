@@ -7,6 +7,15 @@ const IPV4_AND_PORT = /^([\d.]+):\d{1,5}$/;
 const BRACKETED = /^\[([^[\]]*:[^[\]]*)\](?::\d{1,5})?$/;
 const ZONE = /%.*$/;
 
+const LEAST_IPV6_PREFIX = 32;
+/** The bits of an IPv6 address that its network is named by: the least that a customer gets. */
+export const MOST_IPV6_PREFIX = 64;
+
+/** Whether so many leading bits of an IPv6 address may make one client. */
+export function isIpv6Prefix(bits: number): boolean {
+  return Number.isInteger(bits) && bits >= LEAST_IPV6_PREFIX && bits <= MOST_IPV6_PREFIX;
+}
+
 /** Groups of 16 bits: two of IPv4, eight of IPv6. */
 export type Groups = readonly number[];
 

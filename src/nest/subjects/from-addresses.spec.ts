@@ -67,6 +67,22 @@ describe('fromAddresses', () => {
     ).toBe(true);
   });
 
+  it('refuses where the platform believes everybody, and says where it was asked', () => {
+    class CredulousRequest {
+      readonly headers: Record<string, string> = { 'x-forwarded-for': '10.0.0.1' };
+      get ip(): string {
+        return this.headers['x-forwarded-for']!.split(',', 1)[0]!;
+      }
+    }
+    const handler = { getClass: () => ({ name: 'ReportsController' }), getHandler: () => ({ name: 'list' }) };
+    const context = Object.assign(contextOf(new CredulousRequest()), handler);
+    expect(() => fromAddresses('10.0.0.0/8')(context)).toThrow(RateLimitConfigurationError);
+    expect(() => fromAddresses('10.0.0.0/8')(context)).toThrow(
+      /^ReportsController\.list: fromAddresses\("10\.0\.0\.0\/8"\) goes by .* trusts every proxy .*Remedy: .*trustAnyProxy/,
+    );
+    expect(fromAddresses(['10.0.0.0/8'], { trustAnyProxy: true })(context)).toBe(true);
+  });
+
   it.each(['ws', 'rpc', 'graphql'])('is false for what is no HTTP request (%s)', (type) => {
     expect(fromAddresses('10.0.0.0/8')(contextOf({ ip: '10.0.0.1', headers: {} }, type))).toBe(false);
     expect(fromAddresses('10.0.0.0/8')(contextOf({ ip: '10.0.0.1' }))).toBe(false);

@@ -1,7 +1,25 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { MissingSubjectError, RateLimitConfigurationError } from '../../core/errors.js';
 import { ip, type IpOptions } from './ip.js';
-import { resolveSubject } from './subject.js';
+import { type HttpRequest, resolveSubject } from './subject.js';
+
+class ReportsController {
+  list(): void {}
+}
+
+const HANDLER = {
+  getClass: () => ReportsController,
+  getHandler: () => Reflect.get(ReportsController.prototype, 'list'),
+} as unknown as ExecutionContext;
+
+/** Of a platform that takes the first address of X-Forwarded-For for the client, whoever sent it. */
+class CredulousRequest implements HttpRequest {
+  readonly headers: HttpRequest['headers'] = { 'x-forwarded-for': '203.0.113.7' };
+
+  get ip(): string {
+    return String(this.headers['x-forwarded-for']).split(',', 1)[0]!;
+  }
+}
 
 const context = {} as ExecutionContext;
 const PLACE = '@RateLimit on ReportsController.list';
@@ -32,6 +50,15 @@ describe('ip', () => {
   it('reads the address that the platform found, not the header', () => {
     const request = { headers: { 'x-forwarded-for': '198.51.100.1' }, ip: '203.0.113.7' };
     expect(ip().resolve(context, request)).toBe('ip:203.0.113.7');
+  });
+
+  it('refuses where the platform believes everybody, and says where it was asked', () => {
+    const asked = () => ip({ ipv6Prefix: 56 }).resolve(HANDLER, new CredulousRequest());
+    expect(asked).toThrow(RateLimitConfigurationError);
+    expect(asked).toThrow(
+      /^ReportsController\.list: ip\(\{"ipv6Prefix":56\}\) goes by .* trusts every proxy .*Remedy: .*ip\(\{ trustAnyProxy: true \}\)/,
+    );
+    expect(ip({ trustAnyProxy: true }).resolve(HANDLER, new CredulousRequest())).toBe('ip:203.0.113.7');
   });
 
   it.each([undefined, null, '', 'unknown', 'x', 42, {}])('refuses where the address is %p', (address) => {

@@ -1,6 +1,7 @@
 import { describeValue, misconfigured, MissingSubjectError } from '../../core/errors.js';
 import { checkOptions } from '../../core/options.js';
 import { addressSubjects } from './address-subjects.js';
+import { rejectUnlimitedTrust } from './proxy-trust.js';
 import type { SubjectResolver } from './subject.js';
 
 /** How addresses become subjects. */
@@ -11,8 +12,9 @@ export interface IpOptions {
    */
   readonly ipv6Prefix?: number;
   /**
-   * Accepts that the platform trusts every proxy, which otherwise is an error at start. Only right when all requests
-   * come through a proxy that overwrites X-Forwarded-For; else clients choose their own address. Default: false.
+   * Accepts that the platform trusts every proxy, which otherwise is an error at start, and at every request where a
+   * function resolves it. Only right when all requests come through a proxy that overwrites X-Forwarded-For; else clients
+   * choose their own address. Default: false.
    */
   readonly trustAnyProxy?: boolean;
 }
@@ -42,7 +44,11 @@ export function ip(options: IpOptions = {}): SubjectResolver {
     phase: 'guard',
     description,
     usesAddress: !trustAnyProxy,
-    resolve: (_context, { ip }) => (typeof ip === 'string' ? subjects.of(ip) : undefined),
+    resolve(context, request) {
+      if (!trustAnyProxy) rejectUnlimitedTrust(request, description, context);
+      const { ip } = request;
+      return typeof ip === 'string' ? subjects.of(ip) : undefined;
+    },
     missing: (place) =>
       new MissingSubjectError(
         `${place}: ${description} found no client address: request.ip is none. The socket has no address, as with a Unix ` +

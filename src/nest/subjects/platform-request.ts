@@ -1,3 +1,4 @@
+import { IncomingMessage } from 'node:http';
 import { isObject } from './is-object.js';
 import type { HttpRequest } from './subject.js';
 
@@ -25,6 +26,18 @@ export function proxySetting(instance: unknown): unknown {
   if (isObject(express)) return express['trust proxy'];
   const fastify = bySymbol(instance, 'fastify.options');
   return isObject(fastify) ? fastify.trustProxy : undefined;
+}
+
+/**
+ * What decides which address the requests of a prototype show: of Express the proxy setting as it was compiled, so something
+ * else once it is changed; of Fastify the class, of which the setting is a part.
+ */
+export function addressDecider(prototype: object): object {
+  // Express' requests are Node's. Those of others may have an `app` that is no business of ours.
+  const { app } = prototype instanceof IncomingMessage ? (prototype as { readonly app?: unknown }) : {};
+  const settings = isObject(app) ? app.settings : undefined;
+  const compiled = isObject(settings) ? settings['trust proxy fn'] : undefined;
+  return isObject(compiled) ? compiled : prototype;
 }
 
 /** The address that the platform finds in a made-up request from `peer` that claims to come from others; or undefined. */

@@ -1,9 +1,12 @@
+import { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import { type INestApplication, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { RateLimitConfigurationError } from '../../core/errors.js';
 import { ip } from './ip.js';
+import { requestPrototype } from './platform-request.js';
 import { ForwardedHeaderWatch, type ProxyTrust, proxyTrust, trustOf, unlimitedTrustError } from './proxy-trust.js';
 import type { HttpRequest } from './subject.js';
 
@@ -105,6 +108,47 @@ async function probe(app: INestApplication, headers: Record<string, string>): Pr
   await app.close();
   return seen;
 }
+
+/** A request as the platform of this application makes them. */
+const requestOf = (app: INestApplication): HttpRequest =>
+  Object.create(requestPrototype(app.getHttpAdapter().getInstance())!) as HttpRequest;
+
+describe('trustOf', () => {
+  it.each(PLATFORMS)('tries once, however many requests come (%s)', async (_platform, makeApp) => {
+    const trusts = jest.fn(() => true);
+    const app = await makeApp(trusts);
+    await app.init();
+    expect(trustOf(requestOf(app))).toBe('unlimited');
+    trusts.mockClear();
+    expect([trustOf(requestOf(app)), trustOf(requestOf(app))]).toEqual(['unlimited', 'unlimited']);
+    expect(trusts).not.toHaveBeenCalled();
+    await app.close();
+  });
+
+  it('tries again when the setting of Express is another one', async () => {
+    const app = (await expressApp(undefined)) as NestExpressApplication;
+    const seen = [undefined, true, 'loopback', () => true, false].map((setting) => {
+      if (setting !== undefined) app.set('trust proxy', setting);
+      return trustOf(requestOf(app));
+    });
+    expect(seen).toEqual(['none', 'unlimited', 'limited', 'unlimited', 'none']);
+    await app.close();
+  });
+
+  it('keeps applications apart', async () => {
+    const apps = [await expressApp(true), await expressApp(false), await fastifyApp(true), await fastifyApp(false)];
+    expect(apps.map((app) => trustOf(requestOf(app)))).toEqual(['unlimited', 'none', 'unlimited', 'none']);
+    await Promise.all(apps.map((app) => app.close()));
+  });
+
+  it.each<[string, object]>([
+    ['an object of no class', Object.create(null) as object],
+    ['a plain object', { ip: '203.0.113.7' }],
+    ["Node's own, to which somebody gave an address", Object.assign(new IncomingMessage(new Socket()), { ip: '::1' })],
+  ])('admits not to know of a request that no platform made: %s', (_case, request) => {
+    expect(trustOf(request as HttpRequest)).toBe('unknown');
+  });
+});
 
 interface Seen {
   readonly trust?: ProxyTrust;

@@ -1,6 +1,14 @@
+import type { ExecutionContext } from '@nestjs/common';
 import { RateLimitConfigurationError } from '../../core/errors.js';
-import { addressFoundIn, type PlatformAdapter, proxySetting, requestPrototype } from './platform-request.js';
-import type { HttpRequest } from './subject.js';
+import { isObject } from './is-object.js';
+import {
+  addressDecider,
+  addressFoundIn,
+  type PlatformAdapter,
+  proxySetting,
+  requestPrototype,
+} from './platform-request.js';
+import { handlerName, type HttpRequest } from './subject.js';
 
 /**
  * Whose X-Forwarded-For the platform believes: everybody's, that of some peers (a list or a number of hops), nobody's,
@@ -31,9 +39,30 @@ export function proxyTrust(adapter: PlatformAdapter | undefined): ProxyTrust {
   return trust === 'none' && namesPeers(proxySetting(instance)) ? 'limited' : trust;
 }
 
-/** The same from a real request, where nothing shows at start; a list of particular proxies can look like none. */
+/** What was found out, because to try takes longer than all else that is done for a request. */
+const verdicts = new WeakMap<object, ProxyTrust>();
+
+/** The same from a real request, tried once for each setting; a list of particular proxies can look like none. */
 export function trustOf(request: HttpRequest): ProxyTrust {
-  return trustByTrying(Object.getPrototypeOf(request));
+  // Not from the request itself: Express gives each one a hidden class of its own, and looking at it is slow.
+  const prototype: unknown = Object.getPrototypeOf(request);
+  if (!isObject(prototype)) return 'unknown';
+  const decider = addressDecider(prototype);
+  let trust = verdicts.get(decider);
+  if (trust === undefined) {
+    trust = trustByTrying(prototype);
+    verdicts.set(decider, trust);
+  }
+  return trust;
+}
+
+/**
+ * To be asked by whatever reads an address, because nobody sees at start what a function of the application asks.
+ *
+ * @throws RateLimitConfigurationError where the platform believes every peer, whether or not this request was forwarded.
+ */
+export function rejectUnlimitedTrust(request: HttpRequest, description: string, context: ExecutionContext): void {
+  if (trustOf(request) === 'unlimited') throw unlimitedTrustError(description, handlerName(context));
 }
 
 /** What to throw when the platform believes every peer and a limit, or who is free of it, goes by address. */

@@ -30,6 +30,12 @@ const returning = (value: unknown): SubjectFunction => {
   };
 };
 
+it.each(['handler', undefined, null])('a resolver of the phase %p would limit nobody, and is refused', (phase) => {
+  const resolver = { phase, description: 'mine', usesAddress: false, resolve: () => 'team:7' } as never;
+  expect(() => toSubjectResolver(resolver, `${PLACE} by`)).toThrow(RateLimitConfigurationError);
+  expect(() => toSubjectResolver(resolver, `${PLACE} by`)).toThrow(`${PLACE} by: the phase of the subject is`);
+});
+
 describe('a function as subject', () => {
   it('is asked before authentication, with the execution context', () => {
     const asked: unknown[] = [];

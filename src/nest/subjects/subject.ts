@@ -45,11 +45,23 @@ export type Subject = SubjectResolver | SubjectFunction;
 export function toSubjectResolver(subject: Subject, where = 'by'): SubjectResolver {
   if (typeof subject === 'function') return functionSubject(subject, 'guard', describeValue(subject));
   // Not by class: any object that can resolve is welcome, also one from another copy of this package.
-  if (typeof (subject as Partial<SubjectResolver> | null | undefined)?.resolve === 'function') return subject;
+  if (typeof (subject as Partial<SubjectResolver> | null | undefined)?.resolve === 'function')
+    return checked(subject, where);
   return misconfigured(
     where,
     `the subject is ${describeValue(subject)}`,
     'use ip(), user(), header(name), everyone(), firstOf(…) or a function of the execution context',
+  );
+}
+
+/** One that a request is asked for in no phase would limit nobody. */
+function checked(subject: SubjectResolver, where: string): SubjectResolver {
+  const { phase }: { phase: unknown } = subject;
+  if (phase === 'guard' || phase === 'interceptor') return subject;
+  return misconfigured(
+    where,
+    `the phase of the subject is ${describeValue(phase)}`,
+    'use "guard" for what is known before authentication, or "interceptor"',
   );
 }
 
