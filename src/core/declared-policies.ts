@@ -7,6 +7,8 @@ const OF_POLICIES = 'make groups of the policies that are handed over beside the
 /** The policies that code may name instead of handing them over. */
 export class DeclaredPolicies {
   private readonly byName = new Map<string, Policy>();
+  /** Those with a place, which many may have the name of. */
+  private readonly byId = new Map<string, Policy>();
   private readonly groups: ReadonlyMap<string, readonly Policy[]>;
 
   /**
@@ -36,6 +38,16 @@ export class DeclaredPolicies {
 
   get all(): Iterable<Policy> {
     return this.byName.values();
+  }
+
+  /** Lets requests name a policy that has a place, by its id. */
+  know(policy: Policy): void {
+    if (policy.place !== '') this.byId.set(policy.id, policy);
+  }
+
+  /** The policy of this name or id, if there is one. */
+  find(name: string): Policy | undefined {
+    return this.byName.get(name) ?? this.byId.get(name);
   }
 
   /** The policies of a group that a request names; undefined: it names none. */
@@ -75,7 +87,7 @@ export class DeclaredPolicies {
 
   /** @throws InvalidChargeError for a name that is not declared */
   named(name: string): Policy {
-    const policy = this.byName.get(name);
+    const policy = this.find(name);
     if (policy !== undefined) return policy;
     const members = [...this.byName.keys()].filter((key) => key.startsWith(`${name}.`));
     if (members.length > 0) {

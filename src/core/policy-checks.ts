@@ -144,8 +144,17 @@ export function checkedQuotaUnit(unit: unknown, fail: Fail): QuotaUnit {
   return fail(`quotaUnit is ${describeValue(unit)}`, 'use one of "requests", "content-bytes"');
 }
 
-/** All that a bucket may owe must be countable. */
-export function checkedMaxDebt(maxDebt: unknown, capacityUnits: number, tokenUnits: number, fail: Fail): number {
-  const most = Math.floor((MAX_CAPACITY_UNITS - capacityUnits) / tokenUnits);
-  return maxDebt === undefined ? 0 : checkedInteger('maxDebt', maxDebt, 0, most, fail);
+export function checkedMaxDebt(maxDebt: unknown, units: DebtUnits, fail: Fail): number {
+  return maxDebt === undefined ? 0 : checkedInteger('maxDebt', maxDebt, 0, mostDebt(units), fail);
+}
+
+/** In what debt is counted. */
+interface DebtUnits {
+  readonly capacityUnits: number;
+  readonly tokenUnits: number;
+}
+
+/** The most tokens that a bucket may owe beyond its capacity: all that it may owe must be countable. */
+export function mostDebt({ capacityUnits, tokenUnits }: DebtUnits): number {
+  return Math.floor((MAX_CAPACITY_UNITS - capacityUnits) / tokenUnits);
 }

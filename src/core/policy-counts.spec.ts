@@ -29,7 +29,7 @@ class Failing extends RateLimitStorage {
 describe('counts of a RateLimiter', () => {
   it('begin with the declared policies at zero', () => {
     const limiter = makeLimiter([burst]);
-    limiter.keepCountsOf([daily, burst]);
+    limiter.declare([daily, burst]);
     expect(limiter.counts).toEqual([
       { policy: 'burst', place: '', ...ZERO },
       { policy: 'daily', place: 'Reports', ...ZERO },
@@ -98,7 +98,7 @@ describe('counts of a RateLimiter', () => {
       void limiter.consume({ policy: new Policy({ name: `p${i}`, capacity: 1, perSeconds: 60 }), subject: 'user:1' });
     }
     const late = new Policy({ name: 'late', capacity: 1, perSeconds: 60 });
-    limiter.keepCountsOf([late]);
+    limiter.declare([late]);
     void limiter.consume({ policy: late, subject: 'user:1' });
     const { counts } = limiter;
     expect(counts).toHaveLength(1 + 1000 + 1 + 1);

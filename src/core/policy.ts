@@ -84,7 +84,7 @@ export class Policy {
     this.windowMicros = numbers.windowMicros;
     this.tokenUnits = numbers.tokenUnits;
     this.capacityUnits = this.capacity * this.tokenUnits;
-    this.maxDebt = checkedMaxDebt(definition.maxDebt, this.capacityUnits, this.tokenUnits, fail);
+    this.maxDebt = checkedMaxDebt(definition.maxDebt, this, fail);
     this.onStorageFailure = checkedFailureMode(definition.onStorageFailure, fail);
     this.message = checkedMessage(definition.message, fail);
     this.quotaUnit = checkedQuotaUnit(definition.quotaUnit, fail);

@@ -49,7 +49,7 @@ export class RateLimiter {
     this.overrides = overrides ? overridesOf(storage, 'new RateLimiter overrides') : undefined;
     this.declared = new DeclaredPolicies(policies, groups);
     this.requests = new ChargeRequests(this.declared);
-    this.keepCountsOf(this.declared.all);
+    this.declare(this.declared.all);
   }
 
   /**
@@ -61,11 +61,15 @@ export class RateLimiter {
   }
 
   /**
-   * Has {@link counts} tell of these policies from now on, before anything is asked about them. Of others it tells from
-   * their first question, of at most 1000; the rest are counted together.
+   * Has {@link counts} tell of these policies from now on, before anything is asked about them, and lets requests name
+   * those that have a place by their `id`. Of others it tells from their first question, of at most 1000; the rest are
+   * counted together. The module declares those of all routes.
    */
-  keepCountsOf(policies: Iterable<Policy>): void {
-    for (const policy of policies) this.counters.declare(policy);
+  declare(policies: Iterable<Policy>): void {
+    for (const policy of policies) {
+      this.declared.know(policy);
+      this.counters.declare(policy);
+    }
   }
 
   /**
@@ -185,9 +189,14 @@ export class RateLimiter {
     );
   }
 
-  /** The declared policy of this name. @throws InvalidChargeError */
+  /** The declared policy of this name or id. @throws InvalidChargeError */
   policyNamed(name: string): Policy {
     return this.declared.named(name);
+  }
+
+  /** The same, if there is one. */
+  findPolicy(name: string): Policy | undefined {
+    return this.declared.find(name);
   }
 }
 

@@ -47,7 +47,7 @@ export class StartCheck {
     this.adoptInstances();
     this.limiters.checkWaits();
     this.registry.rejectUnused(this.limiters.usedNames);
-    this.limiter.keepCountsOf(this.registry.policies);
+    this.limiter.declare(this.registry.policies);
     if (!limited) this.warnOfNothing();
     this.warnOfIdleDecorators();
   }

@@ -1,9 +1,9 @@
 import type { INestApplication, Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { MemoryStorage, RateLimitStorage } from 'nestjs-token-bucket';
+import { MemoryStorage, Policy, RateLimiter, RateLimitOverrides, RateLimitStorage } from 'nestjs-token-bucket';
 import request from 'supertest';
-import { blocksOf } from './support/markdown.js';
-import { runBlock } from './support/run-block.js';
+import { blocksOf, blockWith } from './support/markdown.js';
+import { runBlock, runWith } from './support/run-block.js';
 
 let app: INestApplication;
 const before = process.env['REDIS_URL'];
@@ -42,4 +42,35 @@ test('the page for administrators of docs/overrides.md does what it says', async
   expect((await server.delete('/admin/blocked/user:7')).body).toEqual({ unblocked: true });
   expect(await look('user:42')).toMatchObject({ remaining: 50 });
   expect(await look('user:7')).toMatchObject({ remaining: 50, isBlocked: false });
+});
+
+test('the calls of docs/overrides.md change what they say', async () => {
+  const declared = new Policy({ name: 'exports', capacity: 50, perSeconds: 60 });
+  const limiter = new RateLimiter(new MemoryStorage(), [declared], { overrides: true });
+  const limits = new RateLimitOverrides(limiter);
+  await runWith(blockWith("await limits.set('exports', EVERY_SUBJECT", 'docs/overrides.md'), { given: { limits } });
+  expect(await limits.list()).toMatchObject([
+    { policy: 'exports', subject: undefined, capacity: 10, perSeconds: 60, reason: 'incident' },
+    { subject: 'user:42', capacity: 500, refillTokens: 50, refillSeconds: 10, refillEverySeconds: 10 },
+  ]);
+  expect(await limits.blocked()).toMatchObject([{ subject: 'ip:203.0.113.7', reason: 'scraping' }]);
+  const leftOf = async (subject: string) => (await limits.peek('exports', subject)).remaining;
+  expect([await leftOf('user:42'), await leftOf('user:43')]).toEqual([500, 10]);
+  expect(await limits.peek('exports', 'ip:203.0.113.7')).toMatchObject({ isBlocked: true, allowed: false });
+});
+
+test('without Nest, what cannot be read is told to whom docs/overrides.md says', async () => {
+  const told = jest.spyOn(console, 'warn').mockImplementation();
+  const block = blockWith('new RateLimitOverrides(', 'docs/overrides.md');
+  const { storage, limits } = await runBlock<{ storage: MemoryStorage; limits: RateLimitOverrides }>(
+    block,
+    'storage',
+    'limits',
+  );
+  await storage.overrideStore.write('spoiled', 'no override', 0);
+  await limits.refresh();
+  await limits.refresh();
+  limits.close();
+  expect(told.mock.calls).toEqual([[expect.stringContaining('spoiled')]]);
+  told.mockRestore();
 });

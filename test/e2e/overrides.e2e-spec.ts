@@ -66,6 +66,23 @@ describe.each(PLATFORMS)('Limits that are changed at run time on %s', (platform:
     return { get, limits: app.get(RateLimitOverrides) };
   }
 
+  it('are those of routes, too, by the id that a decision tells', async () => {
+    const { get, limits } = await started();
+    const id = 'RootTestModule/ThingsController/waiting/default';
+    await limits.set(id, CLIENT, { capacity: 7, perSeconds: 7 });
+    expect(remaining(await get('/waiting'))).toBe(6);
+    expect(await limits.list()).toMatchObject([{ policy: id, subject: CLIENT }]);
+    expect(await limits.remove(id, CLIENT)).toBe(true);
+  });
+
+  it('are refused for a client that no limit spells so', async () => {
+    const { limits } = await started();
+    await expect(limits.block('203.0.113.1')).rejects.toThrow(`limits by address expect "${CLIENT}"`);
+    await expect(limits.set('exports', 'ip:2001:db8::1', { capacity: 7, perSeconds: 7 })).rejects.toThrow(
+      'limits by address expect "ip:2001:db8::/64"',
+    );
+  });
+
   it('are told by the header fields, and count at once for what was taken before', async () => {
     const { get, limits } = await started();
     for (let i = 0; i < 2; i++) expect((await get('/shared')).status).toBe(200);

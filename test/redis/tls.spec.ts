@@ -108,6 +108,7 @@ describeTls('what keeps TLS from working is told at start', () => {
         await nextTurn();
         await storage.close();
         await opening;
+        expect(storage.isAvailable).toBe(false);
       }
     });
   });

@@ -9,8 +9,9 @@ const DECLARED = new WeakMap<Policy, Policy>();
  * @throws RateLimitConfigurationError for numbers that the policy cannot have
  */
 export function overriddenPolicy(policy: Policy, numbers: OverrideNumbers, where: string): Policy {
-  const { name, place, algorithm, onStorageFailure, message, maxDebt } = policy;
-  const definition = { ...numbers, algorithm, name, place, onStorageFailure, message, maxDebt } as PolicyDefinition;
+  const { name, place, algorithm, onStorageFailure, message, maxDebt, quotaUnit } = policy;
+  const rest = { algorithm, name, place, onStorageFailure, message, maxDebt, quotaUnit };
+  const definition = { ...numbers, ...rest } as PolicyDefinition;
   const overridden = new Policy(definition, where);
   DECLARED.set(overridden, declaredPolicy(policy));
   return overridden;

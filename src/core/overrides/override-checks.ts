@@ -41,7 +41,7 @@ export function checkedOverridden(subject: OverriddenSubject, where: string): st
 }
 
 /** The policy's id, which is kept with each override. @throws InvalidOverrideError */
-export function checkedId({ id }: Policy, where: string): string {
+export function checkedId(id: string, where: string): string {
   return checkedLength('the place and name of the policy', id, MAX_SUBJECT_LENGTH, where);
 }
 

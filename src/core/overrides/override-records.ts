@@ -11,9 +11,9 @@ import type { BlockRecord, LimitRecord } from './override-text.js';
 import type { OverriddenSubject, OverrideDefinition, OverrideOptions } from './override.js';
 
 /** Which override of a policy it is. @throws InvalidOverrideError */
-export function limitKey(policy: Policy, subject: OverriddenSubject, where: string) {
+export function limitKey(policyId: string, subject: OverriddenSubject, where: string) {
   const of = checkedOverridden(subject, where);
-  return { kind: 'limit', policy: checkedId(policy, where), ...(of === undefined ? {} : { subject: of }) } as const;
+  return { kind: 'limit', policy: checkedId(policyId, where), ...(of === undefined ? {} : { subject: of }) } as const;
 }
 
 /** @throws InvalidOverrideError */
@@ -23,7 +23,7 @@ export function limitRecord(
   definition: OverrideDefinition,
   where: string,
 ): LimitRecord {
-  const key = limitKey(policy, subject, where);
+  const key = limitKey(policy.id, subject, where);
   return { ...key, numbers: checkedNumbers(policy, definition, where), ...checkedReason(definition, where) };
 }
 

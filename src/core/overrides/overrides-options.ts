@@ -17,6 +17,10 @@ export interface OverridesSurroundings {
   readonly timers?: Timers;
   /** Told once of each override that cannot be read or does not fit its limit, and is ignored. Default: nobody. */
   readonly warn?: (message: string) => void;
+  /**
+   * Throws for a subject that no limit spells so, given with the name of the method that was called. Default: any is one.
+   */
+  readonly checkSubject?: (subject: string, where: string) => void;
 }
 
 const DEFAULT_REFRESH_SECONDS = 1;

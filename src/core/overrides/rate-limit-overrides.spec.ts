@@ -246,6 +246,35 @@ describe('grant', () => {
   });
 });
 
+describe('policies that have a place', () => {
+  const route = new Policy({ name: 'default', place: 'App/Reports/list', capacity: 2, perSeconds: 60 });
+  beforeEach(() => limiter.declare([route]));
+
+  it('are named by their id, once they are declared', async () => {
+    await limits.set(route.id, ADA, { capacity: 4, perSeconds: 60 });
+    expect(await admitted(route, ADA)).toBe(4);
+    expect(await limits.peek(route.id, ADA)).toMatchObject({ allowed: false });
+    await limits.grant(route.id, ADA, 1);
+    expect(await admitted(route.id, ADA)).toBe(1);
+    await limits.reset(route.id, ADA);
+    expect(await admitted(route.id, ADA)).toBe(4);
+    expect(await limits.remove(route.id, ADA)).toBe(true);
+    await limits.reset(route.id, ADA);
+    expect(await admitted(route, ADA)).toBe(2);
+  });
+
+  it('and any other are lifted as they are listed, even when they are no longer declared', async () => {
+    await limits.set(route, ADA, { capacity: 4, perSeconds: 60 });
+    await limits.set(route, EVERY_SUBJECT, { capacity: 5, perSeconds: 60 });
+    await limits.set('jobs', BOB, { capacity: 6, perSeconds: 60 });
+    const later = new RateLimitOverrides(new RateLimiter(storage, [], { overrides: true }));
+    for (const { policy, subject = EVERY_SUBJECT } of await later.list()) {
+      expect(await later.remove(policy, subject)).toBe(true);
+    }
+    expect(await later.list()).toEqual([]);
+  });
+});
+
 describe('what cannot be meant', () => {
   const good = { capacity: 1, perSeconds: 1 };
 
@@ -284,7 +313,32 @@ describe('what cannot be meant', () => {
   it('an unknown policy is told as elsewhere', async () => {
     for (const policy of ['joobs', '', undefined, null, 7, {}] as string[]) {
       await expect(limits.set(policy, ADA, good)).rejects.toThrow(InvalidChargeError);
+      await expect(limits.remove(policy, ADA)).rejects.toThrow(InvalidChargeError);
     }
+    await expect(limits.remove('joobs', ADA)).rejects.toThrow('Unknown policy "joobs"');
+  });
+
+  it('a subject that no limit spells so is refused wherever one is named, but where it is only lifted', async () => {
+    const checkSubject = (subject: string, where: string) => {
+      if (subject === 'ada') throw new InvalidOverrideError(`${where}: spelled "ada"`);
+    };
+    const checked = new RateLimitOverrides(limiter, {}, { checkSubject });
+    const asked: [method: string, ask: () => Promise<unknown>][] = [
+      ['set', () => checked.set('jobs', 'ada', good)],
+      ['block', () => checked.block('ada')],
+      ['peek', () => checked.peek('jobs', 'ada')],
+      ['reset', () => checked.reset('jobs', 'ada')],
+      ['grant', () => checked.grant('jobs', 'ada', 1)],
+    ];
+    for (const [method, ask] of asked) {
+      await expect(ask()).rejects.toThrow(new InvalidOverrideError(`RateLimitOverrides.${method}: spelled "ada"`));
+    }
+    await checked.set('jobs', EVERY_SUBJECT, good);
+    // Kept before there was such a check.
+    await limits.block('ada');
+    expect(await checked.unblock('ada')).toBe(true);
+    await limits.set('jobs', 'ada', good);
+    expect(await checked.remove('jobs', 'ada')).toBe(true);
   });
 
   it('more than the storage takes is refused, and those that are over make room', async () => {

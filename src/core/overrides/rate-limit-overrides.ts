@@ -29,13 +29,15 @@ const WHERE = 'RateLimitOverrides';
 export class RateLimitOverrides {
   private readonly overrides: Overrides | undefined;
   private readonly reader: OverrideReader | undefined;
+  private readonly checkSpelling: (subject: string, where: string) => void;
 
   /** @throws RateLimitConfigurationError */
   constructor(
     private readonly limiter: RateLimiter,
     options: OverridesOptions = {},
-    { timers = new SystemTimers(), warn = () => {} }: OverridesSurroundings = {},
+    { timers = new SystemTimers(), warn = () => {}, checkSubject = () => {} }: OverridesSurroundings = {},
   ) {
+    this.checkSpelling = checkSubject;
     const refreshMs = checkedRefreshSeconds(options, `new ${WHERE}`) * 1000;
     this.overrides = limiter.overrides;
     this.reader = this.overrides && new OverrideReader(this.overrides, { timers, refreshMs, warn });
@@ -44,7 +46,7 @@ export class RateLimitOverrides {
   /**
    * Gives a subject other numbers for a policy, in place of an earlier override. They count at once, for what its bucket
    * owes already, too.
-   * @param policy the name of a shared policy, or a Policy
+   * @param policy the name of a shared policy, the id of one with a place, or a Policy
    * @param subject as limits spell it, such as `user:42`; at most 1024 characters; or EVERY_SUBJECT
    * @throws InvalidOverrideError · InvalidChargeError for an unknown policy · TooManyOverridesError (nothing was changed)
    * · StorageFailureError (it is unknown whether it was)
@@ -53,13 +55,22 @@ export class RateLimitOverrides {
     const where = `${WHERE}.set`;
     this.checkOn(where);
     const record = limitRecord(this.policyOf(policy), subject, definition, where);
+    if (record.subject !== undefined) this.checkSpelling(record.subject, where);
     await this.write(record, checkedLifetimeMicros(definition, where), where);
   }
 
-  /** Has the declared numbers count again. Answers whether there was an override. @throws as {@link set} */
+  /**
+   * Has the declared numbers count again. Answers whether there was an override. Takes what {@link list} says, even of a
+   * policy that is no longer declared.
+   * @throws as {@link set}
+   */
   async remove(policy: Policy | string, subject: OverriddenSubject): Promise<boolean> {
     const where = `${WHERE}.remove`;
-    return this.removeKey(overrideKey(limitKey(this.policyOf(policy), subject, where)), where);
+    const declared = typeof policy === 'string' ? this.limiter.findPolicy(policy) : this.policyOf(policy);
+    const id = declared?.id ?? (policy as string);
+    const wasThere = await this.removeKey(overrideKey(limitKey(id, subject, where)), where);
+    if (!wasThere) this.policyOf(policy);
+    return wasThere;
   }
 
   /** The limits that are changed now, by the storage. @throws StorageFailureError */
@@ -76,6 +87,7 @@ export class RateLimitOverrides {
     const where = `${WHERE}.block`;
     this.checkOn(where);
     const record = blockRecord(subject, options, where);
+    this.checkSpelling(subject, where);
     await this.write(record, checkedLifetimeMicros(options, where), where);
   }
 
@@ -92,16 +104,19 @@ export class RateLimitOverrides {
 
   /** How a bucket stands, as {@link RateLimiter.peek}. */
   async peek(policy: Policy | string, subject: string): Promise<Decision> {
+    this.checkBucket(subject, `${WHERE}.peek`);
     return this.limiter.peek({ policy, subject });
   }
 
   /** Makes a bucket full, as {@link RateLimiter.reset}. */
   async reset(policy: Policy | string, subject: string): Promise<void> {
+    this.checkBucket(subject, `${WHERE}.reset`);
     await this.limiter.reset({ policy, subject });
   }
 
   /** Gives tokens to a bucket until it is full, as {@link RateLimiter.grant}. */
   async grant(policy: Policy | string, subject: string, tokens: number): Promise<void> {
+    this.checkBucket(subject, `${WHERE}.grant`);
     await this.limiter.grant({ policy, subject }, tokens);
   }
 
@@ -126,6 +141,11 @@ export class RateLimitOverrides {
     throw new InvalidChargeError(
       `The policy is ${describeValue(policy)}; expected a Policy, or the name of a declared one.`,
     );
+  }
+
+  /** What is no text at all is told by the limiter. */
+  private checkBucket(subject: string, where: string): void {
+    if (typeof subject === 'string') this.checkSpelling(subject, where);
   }
 
   private checkOn(where: string): Overrides {

@@ -95,6 +95,18 @@ test('a share whose cost and rate are too much for exact numbers is made all the
   expect(shareOf(slowest, 1_000_000, 1)).toMatchObject({ capacity: 1, perSeconds: 366 * 86_400 });
 });
 
+test('a share says of itself what its limit does, and owes its share of the debt', () => {
+  const shape = { name: 'traffic', place: 'A/b', capacity: 100, perSeconds: 60 } as const;
+  const policy = new Policy({ ...shape, message: 'Too much.', quotaUnit: 'content-bytes', maxDebt: 50 });
+  const said = { name: 'traffic', place: 'A/b', message: 'Too much.', quotaUnit: 'content-bytes' };
+  expect(shareOf(policy, 7, 1)).toMatchObject({ ...said, capacity: 14, maxDebt: 7 });
+  expect(shareOf(policy, 100, 1)).toMatchObject({ ...said, capacity: 1, maxDebt: 0 });
+  // As much as can be counted.
+  const most = new Policy({ capacity: 1, perSeconds: 1, maxDebt: 2_251_799_812 });
+  expect(shareOf(most, 1, 1).maxDebt).toBe(2_251_799_812);
+  expect(shareOf(new Policy({ capacity: 3, perSeconds: 7, maxDebt: 1_000_000 }), 1_000_000, 1).maxDebt).toBe(1);
+});
+
 test('costs without number leave no shares without number, and read one bucket', () => {
   const policy = new Policy({ capacity: 1_000_000, perSeconds: 3600 });
   const shares = new Shares(1_000_000);

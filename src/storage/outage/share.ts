@@ -1,6 +1,6 @@
 import type { Bucket, Charge } from '../../core/charge.js';
 import { Policy } from '../../core/policy.js';
-import { MAX_CAPACITY_UNITS, MAX_PERIOD_SECONDS } from '../../core/policy-checks.js';
+import { MAX_CAPACITY_UNITS, MAX_PERIOD_SECONDS, mostDebt } from '../../core/policy-checks.js';
 import { reservingAs } from '../../core/reservation.js';
 
 /** Shares that are kept of one policy: one per cost that is more than the share, and one for all others. */
@@ -44,17 +44,21 @@ export class Shares {
     return this.made.has(policy);
   }
 
-  private make({ name, place, message, refillTokens, refillMicros }: Policy, capacity: number): Policy {
+  private make(policy: Policy, capacity: number): Policy {
+    const { name, place, message, quotaUnit, maxDebt, refillTokens, refillMicros } = policy;
     const [tokens, seconds] = rate(
       BigInt(refillTokens) * MICROS,
       BigInt(refillMicros) * BigInt(this.instances),
       BigInt(capacity),
     );
-    const definition = { name, place, capacity, refillTokens: Number(tokens), refillSeconds: Number(seconds) };
-    return new Policy(
-      message === undefined ? definition : { ...definition, message },
-      `share of one of ${this.instances} instances`,
-    );
+    const definition = {
+      ...{ name, place, quotaUnit, ...(message === undefined ? {} : { message }) },
+      ...{ capacity, refillTokens: Number(tokens), refillSeconds: Number(seconds) },
+    };
+    const where = `share of one of ${this.instances} instances`;
+    const share = new Policy(definition, where);
+    const shareOfDebt = Math.min(Math.floor(maxDebt / this.instances), mostDebt(share));
+    return shareOfDebt === 0 ? share : new Policy({ ...definition, maxDebt: shareOfDebt }, where);
   }
 }
 
