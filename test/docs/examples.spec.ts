@@ -13,7 +13,6 @@ import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { Test, type TestingModule, type TestingModuleBuilder } from '@nestjs/testing';
 import {
   Decision,
-  MemoryStorage,
   RateLimit,
   RateLimitConfigurationError,
   RateLimitDecision,
@@ -22,7 +21,6 @@ import {
   RateLimitInterceptor,
   RateLimitModule,
   type RateLimitModuleOptions,
-  RateLimitStorage,
   user,
 } from 'nestjs-token-bucket';
 import { RedisStorage } from 'nestjs-token-bucket/redis';
@@ -49,56 +47,6 @@ async function statuses(count: number, app: INestApplication, path: string): Pro
   for (let i = 0; i < count; i++) answers.push((await get(app, path)).status);
   return answers;
 }
-
-describe('Limits in code', () => {
-  it('work without Nest', async () => {
-    const { limiter } = await runBlock<{ readonly limiter: RateLimiter }>(
-      blockWith('new RateLimiter(', 'docs/in-code.md'),
-      'limiter',
-    );
-    expect(await limiter.peek({ policy: 'jobs', subject: 'user:42' })).toMatchObject({ remaining: 4 });
-  });
-
-  interface Notifications {
-    send(recipient: string, text: string): Promise<boolean>;
-    mailsLeft(recipient: string): Promise<number>;
-    forget(recipient: string): Promise<void>;
-  }
-
-  it('consume, peek, refund and reset as the example of docs/in-code.md does', async () => {
-    const { NotificationsModule, Notifications, Mailer } = await runBlock<Record<string, Type>>(
-      blockWith('class Notifications', 'docs/in-code.md'),
-    );
-    const clock = new ManualClock();
-    const sent: string[] = [];
-    const mailer = {
-      async send(recipient: string): Promise<void> {
-        if (recipient === 'nobody') throw new Error('no such recipient');
-        sent.push(recipient);
-      },
-    };
-    const app = await start(
-      Test.createTestingModule({ imports: [NotificationsModule!] })
-        .overrideProvider(RateLimitStorage)
-        .useValue(new MemoryStorage({ clock }))
-        .overrideProvider(Mailer!)
-        .useValue(mailer),
-    );
-    const notifications = app.get<Notifications>(Notifications!);
-
-    for (let i = 0; i < 3; i++) expect(await notifications.send('ada', 'Hello')).toBe(true);
-    expect(await notifications.send('ada', 'Hello')).toBe(false);
-    expect(sent).toEqual(['ada', 'ada', 'ada']);
-
-    clock.advanceMs(20_000);
-    expect(await notifications.mailsLeft('ada')).toBe(1);
-    await notifications.forget('ada');
-    expect(await notifications.mailsLeft('ada')).toBe(3);
-
-    for (let i = 0; i < 5; i++) await expect(notifications.send('nobody', 'Hello')).rejects.toThrow('no such');
-    expect(await notifications.mailsLeft('nobody')).toBe(3);
-  });
-});
 
 @Controller()
 class LimitedController {

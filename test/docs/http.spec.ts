@@ -36,6 +36,15 @@ describe('docs/http.md', () => {
     });
   });
 
+  it.each(['draft-11', 'draft-8'])('has the same fields with standard: %s', async (standard) => {
+    const stated = blockWith('legacy: true,', FILE);
+    expect(stated.code).toContain(`'${standard}'`);
+    const code = stated.code.replace("standard: 'draft-11'", `standard: '${standard}'`);
+    const app = await startApp(await runWith({ ...stated, code }), { controllers: [TwiceController] });
+    const { headers } = await app.get('/');
+    expect([headers['ratelimit-policy'], headers['ratelimit']]).toEqual(['"default";q=2;w=60', '"default";r=1;t=30']);
+  });
+
   it('has older fields with seconds from now and the policy that they speak of', async () => {
     const app = await startApp(await runWith(blockWith("reset: 'delta', policy: true", FILE)), {
       controllers: [HomeController],

@@ -60,3 +60,17 @@ export function blockWith(text: string, file: string): Block {
   if (found === undefined) throw new Error(`${file}: no block of TypeScript has "${text}" in it.`);
   return found;
 }
+
+/** The cells of the table of a document whose first heading is this one, row by row, without its headings. */
+export function tableRows(file: string, heading: string): readonly (readonly string[])[] {
+  const lines = textOf(file).split('\n');
+  const start = lines.findIndex((line) => new RegExp(`^\\| ${heading} +\\|`).test(line));
+  if (start < 0) throw new Error(`${file}: no table begins with a column "${heading}".`);
+  const end = lines.findIndex((line, i) => i > start && !line.startsWith('|'));
+  return lines.slice(start + 2, end).map((line) =>
+    line
+      .slice(1, -1)
+      .split(/(?<!\\)\|/)
+      .map((cell) => cell.trim()),
+  );
+}

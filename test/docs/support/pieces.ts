@@ -12,7 +12,7 @@ export const NAMES_OF_PIECES = [
   "import { type Bucket, type Charge, type Decision, firstOf, fromAddresses, header } from 'nestjs-token-bucket';",
   "import { type HttpRequest, ip, type MaybePromise } from 'nestjs-token-bucket';",
   "import { MemoryStorage, RateLimit, type RateLimiter, RateLimitModule, RateLimitStorage } from 'nestjs-token-bucket';",
-  "import { type Owed, StorageFailureError, type StorageReply, user } from 'nestjs-token-bucket';",
+  "import { type Owed, Policy, StorageFailureError, type StorageReply, user } from 'nestjs-token-bucket';",
   "import { RedisStorage } from 'nestjs-token-bucket/redis';",
   "import { ManualClock, storageContract, withManualClock, withoutRateLimits } from 'nestjs-token-bucket/testing';",
   'declare const app: NestExpressApplication;',
