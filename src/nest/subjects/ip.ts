@@ -1,5 +1,6 @@
 import { describeValue, misconfigured, MissingSubjectError } from '../../core/errors.js';
 import { checkOptions } from '../../core/options.js';
+import { isIpv6Prefix, MOST_IPV6_PREFIX } from './address.js';
 import { addressSubjects } from './address-subjects.js';
 import { rejectUnlimitedTrust } from './proxy-trust.js';
 import type { SubjectResolver } from './subject.js';
@@ -27,8 +28,8 @@ export interface IpOptions {
  */
 export function ip(options: IpOptions = {}): SubjectResolver {
   checkOptions(options, ['ipv6Prefix', 'trustAnyProxy'], 'ip()');
-  const { ipv6Prefix = 64, trustAnyProxy = false } = options;
-  if (!Number.isInteger(ipv6Prefix) || ipv6Prefix < 32 || ipv6Prefix > 64) {
+  const { ipv6Prefix = MOST_IPV6_PREFIX, trustAnyProxy = false } = options;
+  if (!isIpv6Prefix(ipv6Prefix)) {
     misconfigured(
       'ip()',
       `ipv6Prefix is ${describeValue(ipv6Prefix)}; expected an integer from 32 to 64`,
