@@ -55,6 +55,7 @@ export async function measureBeginnings(target, faults, rounds) {
     rows,
   );
   console.log(`\nBeyond these bounds: ${beyond.length === 0 ? 'nothing' : beyond.join('; ')}.`);
+  if (beyond.length > 0) process.exitCode = 1;
 }
 
 async function measure(target, { url, begin, end, isFromTheStart = false }, clients, rounds) {
