@@ -7,6 +7,7 @@ import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { startRedis } from '../test/support/redis-server.mjs';
+import { ONE_COPY } from './one-copy.mjs';
 
 const root = join(import.meta.dirname, '..');
 const consumers = join(root, 'test/package/consumers');
@@ -18,19 +19,7 @@ const SPECS_OF_NEST = [
   ...['order', 'phases', 'contexts', 'answers-kinds'].map((x) => `test/e2e/${x}`),
 ];
 
-// Scripts and a source file for the consumers.
-const ONE_COPY = `
-  import assert from 'node:assert/strict';
-  import { createRequire } from 'node:module';
-  import { pathToFileURL } from 'node:url';
-  const require = createRequire(pathToFileURL(process.cwd() + '/x.js'));
-  for (const entry of ['', '/redis', '/testing']) {
-    const [imported, required] = [await import('nestjs-token-bucket' + entry), require('nestjs-token-bucket' + entry)];
-    const names = Object.keys(imported).filter((name) => name !== 'default' && name !== 'module.exports');
-    assert.ok(names.length > 0, 'nothing is exported');
-    for (const name of names) assert.equal(imported[name], required[name], name);
-  }`;
-
+// A script and a source file for the consumers.
 const WITHOUT_IOREDIS = `
   import assert from 'node:assert/strict';
   import { createRequire } from 'node:module';

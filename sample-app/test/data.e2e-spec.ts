@@ -96,7 +96,7 @@ describe('GET / and GET /data', () => {
       '/admin/search-limits/user-1',
       '/admin/denials',
     ]) {
-      expect(text).toContain(`http://127.0.0.1:3000${route}</code>`);
+      expect(text).toContain(`'http://127.0.0.1:3000${route}'</code>`);
     }
   });
 });

@@ -11,7 +11,7 @@ export interface RedisServer {
 /** A TCP port of the loopback interface that was free a moment ago. */
 export function freePort(): Promise<number>;
 
-/** There is no Redis server on this machine: the message is all that there is to say. */
+/** There is no Redis server on this machine that would do: the message is all that there is to say. */
 export class RedisMissingError extends Error {}
 
 /** The command of a Redis server on this machine. @throws RedisMissingError which names the remedy */

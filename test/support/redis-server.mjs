@@ -11,9 +11,16 @@ const START_TIMEOUT_MS = 10_000;
 const APT_TIMEOUT_MS = 180_000;
 const ATTEMPTS = 5;
 
+/** The specs read expiries with PEXPIRETIME. The package itself is content with less. */
+const OLDEST_MAJOR = 7;
+
 const REMEDY =
   'Redis is needed here and none was found: set REDIS_URL=redis://host:port, or put redis-server on the PATH ' +
   '(Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis).';
+
+const remedyFor = (tooOld) =>
+  `Redis ${OLDEST_MAJOR} or later is needed here and ${tooOld}: set REDIS_URL=redis://host:port, or REDIS_SERVER_BIN to ` +
+  'the path of a later redis-server or of a valkey-server.';
 
 export async function freePort() {
   const server = createServer();
@@ -26,20 +33,31 @@ export async function freePort() {
   return port;
 }
 
-/** There is no Redis server on this machine: the message is all that there is to say. */
+/** There is no Redis server on this machine that would do: the message is all that there is to say. */
 export class RedisMissingError extends Error {}
 
 /** The command of a Redis server on this machine. @throws RedisMissingError which names the remedy */
 export function findRedisServer() {
-  const candidates = [process.env.REDIS_SERVER_BIN, 'redis-server', 'valkey-server'];
-  const found = candidates.find((command) => command && runs(command));
+  const tooOld = [];
+  const wouldDo = (command) => {
+    const version = command && versionOf(command);
+    const isOld = Number.parseInt(version, 10) < OLDEST_MAJOR;
+    if (isOld) tooOld.push(`${command} is ${version}`);
+    return version && !isOld;
+  };
+  const found = [process.env.REDIS_SERVER_BIN, 'redis-server', 'valkey-server'].find(wouldDo);
   if (found) return found;
-  if (installWithApt() && runs('redis-server')) return 'redis-server';
-  throw new RedisMissingError(REMEDY);
+  // Where one is there and too old, one that apt installs would not come before it.
+  if (tooOld.length === 0 && installWithApt() && wouldDo('redis-server')) return 'redis-server';
+  throw new RedisMissingError(tooOld.length === 0 ? REMEDY : remedyFor(tooOld.join(', ')));
 }
 
-function runs(command) {
-  return spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
+/** Undefined where the command does not run; what does not tell its version is taken for a late one. */
+function versionOf(command) {
+  const { status, stdout } = spawnSync(command, ['--version'], { encoding: 'utf8' });
+  if (status !== 0) return undefined;
+  // `Redis server v=7.0.15 sha=00000000:0 …`, `Valkey server v=8.1.1 sha=…`
+  return /\bv=(\d+\.[\d.]+)/.exec(stdout)?.[1] ?? 'unknown';
 }
 
 function installWithApt() {
