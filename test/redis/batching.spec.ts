@@ -193,11 +193,12 @@ describe('a call', () => {
   });
 
   test('leaves out whoever waits no longer', async () => {
+    const breaker = new Breaker({ probe: () => Promise.resolve(), onChange: () => {} });
     const batch = new Batch(
       {
         keyOf: ({ subject }) => subject,
         denials: undefined,
-        breaker: new Breaker({ probe: () => Promise.resolve(), onChange: () => {} }),
+        breakerOf: () => breaker,
         deadlineMs: 50,
       },
       () => {},

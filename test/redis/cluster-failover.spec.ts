@@ -73,6 +73,7 @@ class Asking {
   private async work(): Promise<void> {
     while (!this.isOver) {
       const begin = performance.now();
+      let isAsked = true;
       try {
         const { allowed } = await this.storage.consume(this.charges);
         if (allowed) this.admitted++;
@@ -81,10 +82,12 @@ class Asking {
       } catch (error) {
         if (!(error instanceof StorageFailureError)) throw error;
         this.failures.push(error.message);
+        isAsked = !error.message.includes('is not asked');
       }
       const tookMs = performance.now() - begin;
       this.worstMs = Math.max(this.worstMs, tookMs);
-      if (tookMs > DEADLINE_MS / 2) this.slow++;
+      // What is not asked waits for nothing but this process.
+      if (isAsked && tookMs > DEADLINE_MS / 2) this.slow++;
       await sleep(1);
     }
   }
@@ -112,16 +115,16 @@ test('a master that gives its slots to its replica by CLUSTER FAILOVER loses no 
   const asked = [0, 1, 2].map((master) => chargesOf(subjectOf(master, 'by hand')));
   const all = asked.map((charges) => new Asking(storage, charges));
   const [master, replica] = [cluster.masters[0]!, cluster.replicas[0]!];
-  await sleep(200);
+  await eventually(() => all.every(({ admitted }) => admitted > 50));
   await replica.admin.cluster('FAILOVER');
   await eventually(async () => (await isMaster(replica)) && !(await isMaster(master)));
-  await sleep(300);
+  const before = all.map(({ admitted }) => admitted);
+  await eventually(() => all.every(({ admitted }, i) => admitted > before[i]! + 50));
   await Promise.all(all.map((asking) => asking.end()));
   console.log(`CLUSTER FAILOVER: ${all.map(({ told }) => told).join('; ')}`);
   expect(all.flatMap(({ failures }) => failures)).toEqual([]);
   const taken = await Promise.all(asked.map((charges) => tokensTaken(storage, charges)));
   expect(taken).toEqual(all.map(({ admitted }) => admitted));
-  expect(Math.min(...taken)).toBeGreaterThan(100);
 });
 
 test('a master that this instance is cut off from is left alone, and the rest goes on', async () => {
@@ -144,11 +147,12 @@ test('a master that this instance is cut off from is left alone, and the rest go
   proxy.questions = 'drop';
   proxy.newcomers = 'half-open';
   await eventually(() => changes.length === 1);
+  const admittedElsewhere = others.map(({ admitted }) => admitted);
   await sleep(1500);
+  await eventually(() => others.every(({ admitted }, i) => admitted > admittedElsewhere[i]! + 100));
   expect(cut.answeredMs).toBeUndefined();
   expect(cut.slow).toBeLessThanOrEqual(WORKERS + 5);
   expect(storage.isAvailable).toBe(true);
-  const admittedElsewhere = others.map(({ admitted }) => admitted);
 
   // Whatever is between the two has forgotten the connections.
   proxy.heal();
@@ -161,7 +165,6 @@ test('a master that this instance is cut off from is left alone, and the rest go
       `elsewhere ${others.map(({ told }) => told).join('; ')}`,
   );
   expect(changes).toEqual([false, true]);
-  expect(Math.min(...admittedElsewhere)).toBeGreaterThan(200);
   expect(others.flatMap(({ failures }) => failures)).toEqual([]);
   const taken = await tokensTaken(patient, charges[1]!);
   expect(taken).toBeGreaterThanOrEqual(cut.admitted + 1);

@@ -45,7 +45,8 @@ export class Decision extends Question<StorageReply> {
 export interface BatchSurroundings {
   readonly keyOf: (charge: Charge) => string;
   readonly denials: DenyCache | undefined;
-  readonly breaker: Breaker;
+  /** Of whoever a call that is sent now goes to: the slots of a cluster move, and its calls with them. */
+  readonly breakerOf: () => Breaker;
   readonly deadlineMs: number;
   /** Takes over the decisions of a call that failed, if each can be asked by itself; false when it cannot. */
   readonly askAlone?: (decisions: readonly Decision[], error: unknown) => boolean;
@@ -62,6 +63,8 @@ export class Batch implements Sent {
   weight = 0;
   private groups: Decision[][] = [];
   private sentMs: number | undefined;
+  /** Of whom it was sent to. */
+  private breaker: Breaker | undefined;
   private hasReturned = false;
 
   /** @param onReturn called once, when the answers have been given or are no longer expected. */
@@ -103,6 +106,7 @@ export class Batch implements Sent {
     const nowMs = performance.now();
     this.dropLate(nowMs);
     this.sentMs = nowMs;
+    this.breaker = this.surroundings.breakerOf();
     return consumeMessage(this.groups, this.surroundings.keyOf);
   };
 
@@ -113,7 +117,7 @@ export class Batch implements Sent {
       this.fail(error);
       return;
     }
-    if (!this.hasReturned) this.surroundings.breaker.succeeded();
+    if (!this.hasReturned) this.breaker?.succeeded();
     this.return();
     this.letGo();
   };
@@ -144,11 +148,11 @@ export class Batch implements Sent {
 
   /** What was never sent is no failure of the server: that nothing can be sent is known elsewhere. */
   private returnFailed(error: unknown): void {
-    const isNews = !this.hasReturned && this.sentMs !== undefined;
+    const { breaker, hasReturned } = this;
     this.return();
-    if (!isNews) return;
+    if (breaker === undefined || hasReturned) return;
     const waiting = this.groups.reduce((sum, group) => sum + group.length, 0);
-    this.surroundings.breaker.failed(messageOf(error), waiting);
+    breaker.failed(messageOf(error), waiting);
   }
 
   private return(): void {

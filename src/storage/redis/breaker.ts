@@ -42,6 +42,11 @@ export class Breaker {
 
   constructor(private readonly surroundings: BreakerSurroundings) {}
 
+  /** Whether it has lately kept somebody waiting in vain, though not often enough to be left alone. */
+  get isInDoubt(): boolean {
+    return this.inARow > 0 || (this.failedCalls > 0 && performance.now() < this.windowEndMs);
+  }
+
   /** An answer came in time, whatever it said. */
   succeeded(): void {
     this.inARow = 0;

@@ -26,6 +26,7 @@ interface ClusterClient {
 
 interface ClusterSettings {
   readonly keyPrefix?: string;
+  readonly natMap?: ClusterOptions['natMap'];
   readonly redisOptions?: { readonly keyPrefix?: string; readonly socketTimeout?: number };
   readonly clusterRetryStrategy?: unknown;
   readonly enableOfflineQueue?: boolean;
@@ -119,9 +120,18 @@ function connectMasters(cluster: ClusterClient): void {
   });
 }
 
-/** The address of the master that has the slot, as far as the client knows. */
+/**
+ * The address of the master that has the slot, as far as the client knows. Where addresses are translated, it keeps the
+ * foreign one for a while after a node has sent it on to another; that is no further node.
+ */
 export function nodeOf(client: RedisClient | undefined, slot: number): string | undefined {
-  return client === undefined ? undefined : asCluster(client).slots?.[slot]?.[0];
+  if (client === undefined) return undefined;
+  const { slots, options } = asCluster(client);
+  const address = slots?.[slot]?.[0];
+  const natMap = options?.natMap;
+  if (address === undefined || typeof natMap === 'function') return address;
+  const ours = natMap?.[address];
+  return ours === undefined ? address : `${ours.host}:${ours.port}`;
 }
 
 /** Asks the nodes who has which slot; ioredis does so by itself only once it knows that a connection is lost. */

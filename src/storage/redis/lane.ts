@@ -43,7 +43,7 @@ export class Lane implements Lanes {
       probe: () => probe(),
       onChange: (isOpen, reason) => (isOpen ? availability.lost('answers', reason) : availability.regained('answers')),
     });
-    this.batcher = new Batcher({ keyOf, denials, breaker: this.breaker, deadlineMs }, send);
+    this.batcher = new Batcher({ keyOf, denials, breakerOf: () => this.breaker, deadlineMs }, send);
   }
 
   add(decision: Decision): void {

@@ -10,11 +10,14 @@ export interface RedisStorageLogger {
   warn(message: string): void;
 }
 
-/** Redis can no longer be asked, or can be asked again. */
+/** Redis, or one node of a Cluster, can no longer be asked, or can be asked again. */
 export interface RedisAvailability {
+  /** Of Redis as a whole, as `isAvailable` of the storage says; with `node`, of what that node keeps. */
   readonly available: boolean;
   /** What went wrong, as the client or the server said it; empty when Redis is back. */
   readonly reason: string;
+  /** The address of the node of a Cluster, where only what it keeps is concerned. */
+  readonly node?: string;
 }
 
 /** What is common to all ways of saying where Redis is. */
@@ -29,8 +32,8 @@ export interface RedisStorageCommonOptions {
    */
   readonly denyCache?: boolean;
   /**
-   * Called once when Redis can no longer be asked and once when it can: for a metric or an alarm. Errors that it throws
-   * are logged.
+   * Called once when Redis can no longer be asked and once when it can, and in a Cluster the same for each node (`node`):
+   * for a metric or an alarm. Errors that it throws are logged.
    */
   readonly onAvailability?: (change: RedisAvailability) => unknown;
   /** Default: the console. */

@@ -71,7 +71,9 @@ export class RedisStorage extends RateLimitStorage {
           asker: groupAsker,
         })
       : new Lane(surroundings);
-    this.groupDecisions = new GroupDecisions(groupAsker, this.denials, this.deadline);
+    this.groupDecisions = new GroupDecisions(groupAsker, this.denials, this.deadline, (charge) =>
+      this.lanes.breakerOf(charge),
+    );
     const { isCluster, denials, lanes } = this;
     this.questions = new Questions({ isCluster, keyOf, denials, lanes, ask: (read, send) => this.ask(read, send) });
     this.overrides = new RedisOverrides({

@@ -37,7 +37,7 @@ export class SlotLanes implements Lanes {
         return probe(subject);
       },
       onChange: (node, isOpen, reason) =>
-        isOpen ? availability.lostNode(node, reason) : availability.regained(`node ${node}`),
+        isOpen ? availability.lostNode(node, reason) : availability.regainedNode(node),
     });
   }
 
@@ -49,9 +49,9 @@ export class SlotLanes implements Lanes {
     let batcher = this.batchers.get(slot);
     if (batcher === undefined) {
       const { keyOf, denials, deadlineMs, send } = this.surroundings;
-      const breaker = this.breakers.of(slot, subject);
+      const breakerOf = () => this.breakers.of(slot, subject);
       const onIdle = () => void this.batchers.delete(slot);
-      batcher = new Batcher({ keyOf, denials, breaker, deadlineMs, askAlone: this.askAlone }, send, onIdle);
+      batcher = new Batcher({ keyOf, denials, breakerOf, deadlineMs, askAlone: this.askAlone }, send, onIdle);
       this.batchers.set(slot, batcher);
     }
     batcher.add(decision);
@@ -109,8 +109,8 @@ export class SlotLanes implements Lanes {
   /** In a call of its own. */
   private send(decision: Decision): void {
     const { keyOf, denials, deadlineMs, send } = this.surroundings;
-    const breaker = this.breakerOf(decision.charges[0]!);
-    const batch = new Batch({ keyOf, denials, breaker, deadlineMs }, () => {});
+    const breakerOf = () => this.breakerOf(decision.charges[0]!);
+    const batch = new Batch({ keyOf, denials, breakerOf, deadlineMs }, () => {});
     batch.add(decision);
     send(batch);
   }
