@@ -61,7 +61,7 @@ describeStorage('RedisStorage on a Cluster', () => {
  */
 function clusterAt(clock: ManualClock) {
   // The calls are the same, each to the node that has its keys.
-  const atClock = withScriptClock(real as unknown as Redis, clock);
+  const atClock = withScriptClock(real, clock);
   const underWay = new Set<Promise<unknown>>();
   const watched = <T>(call: Promise<T>): Promise<T> => {
     const done = call.catch(() => {}).finally(() => underWay.delete(done));

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
 import { StorageFailureError } from '../../src/core/errors.js';
 import { Policy } from '../../src/core/policy.js';
 import type { RedisAvailability } from '../../src/storage/redis/redis.options.js';
@@ -16,8 +17,12 @@ const logger = { warn: () => {} };
 const policy = new Policy({ capacity: CAPACITY, refillTokens: 1, refillSeconds: 86_400 });
 const charges = [{ policy, subject: 'user:1', cost: 1 }];
 
-test('a master that is killed under load is replaced, and no more is given out twice than it had not passed on', async () => {
+test('a master that is killed under load is replaced, and what it had not passed on is all that is given out twice', async () => {
   const group = await startSentinelGroup();
+  const [master, replica] = [group.master, group.replica].map(({ url }) =>
+    plainClient({ retryStrategy: () => null }, url),
+  ) as [Redis, Redis];
+  for (const admin of [master, replica]) admin.on('error', () => {});
   const changes: RedisAvailability[] = [];
   const options = { sentinels: [...group.sentinels], name: group.name };
   // What is left is taken by a storage that no slow moment of this machine keeps from it.
@@ -28,8 +33,7 @@ test('a master that is killed under load is replaced, and no more is given out t
     logger,
     onAvailability: (change) => void changes.push(change),
   });
-  let admitted = 0;
-  let worstMs = 0;
+  let [admitted, unknown, worstMs] = [0, 0, 0];
   let killedMs = Infinity;
   let backMs: number | undefined;
   const ask = async () => {
@@ -40,43 +44,70 @@ test('a master that is killed under load is replaced, and no more is given out t
       if (begin > killedMs) backMs ??= performance.now();
     } catch (error) {
       if (!(error instanceof StorageFailureError)) throw error;
+      if (!error.isUncharged) unknown++;
     }
     worstMs = Math.max(worstMs, performance.now() - begin);
   };
-  try {
-    await storage.open();
-    await ask();
+  let isOver = false;
+  /** Workers that ask until then, and have all been answered. */
+  const askUntil = (isEnough: () => boolean) => {
     const worker = async () => {
-      while (backMs === undefined && performance.now() < killedMs + 20_000) {
+      while (!isOver && !isEnough()) {
         await ask();
         await sleep(1);
       }
     };
-    const load = Promise.all(Array.from({ length: 8 }, worker));
-    await sleep(500);
-    const givenOutBefore = admitted;
+    return Promise.all(Array.from({ length: 8 }, worker));
+  };
+  try {
+    await storage.open();
+    await askUntil(() => admitted >= 500);
+    const passedOn = admitted;
+    await eventually(async () => (await offsetOf(replica)) === (await offsetOf(master)));
+    // From here on the replica hears nothing.
+    await master.acl('SETUSER', 'default', '-psync', '-sync');
+    await master.call('CLIENT', 'KILL', 'TYPE', 'replica');
+    await eventually(async () => (await master.info('replication')).includes('connected_slaves:0'));
+    await askUntil(() => admitted >= passedOn + 500);
+    const heard = await offsetOf(replica);
+
+    const load = askUntil(() => backMs !== undefined || performance.now() > killedMs + 20_000);
+    await sleep(100);
+    expect(await offsetOf(replica)).toBe(heard);
+    // A slow moment of this machine may have been told before.
+    changes.length = 0;
     process.kill(group.master.pid, 'SIGKILL');
     killedMs = performance.now();
+    // Whoever began before is answered by then, if at all, and by the one that was killed: no other is master so soon.
+    await sleep(2 * DEADLINE_MS);
+    const notPassedOn = admitted - passedOn;
     await load;
     expect(backMs).toBeDefined();
 
-    const { debtUnits } = await storage.peek(charges);
-    const forgotten = admitted - Math.ceil(debtUnits[0]! / policy.refillMicros);
     expect(changes.map(({ available }) => available)).toEqual([false, true]);
     admitted += await drain(patient, charges);
     const excess = admitted - CAPACITY;
     console.log(
-      `Sentinel: ${givenOutBefore} given out before the kill, away for ${Math.round(backMs! - killedMs)} ms, ` +
-        `slowest decision ${Math.round(worstMs)} ms, excess ${excess}, not replicated ${forgotten}`,
+      `Sentinel: ${passedOn} given out and passed on, ${notPassedOn} not, away for ${Math.round(backMs! - killedMs)} ms, ` +
+        `slowest decision ${Math.round(worstMs)} ms, excess ${excess}, ${unknown} of unknown outcome`,
     );
-    expect(givenOutBefore).toBeGreaterThan(100);
-    expect(excess).toBeLessThanOrEqual(Math.max(0, forgotten));
-    expect(excess).toBeLessThanOrEqual(CAPACITY);
+    expect(Math.min(passedOn, notPassedOn)).toBeGreaterThanOrEqual(500);
+    expect(excess).toBeLessThanOrEqual(notPassedOn);
+    // What was asked and not answered may have been charged; nothing else is missing.
+    expect(excess).toBeGreaterThanOrEqual(notPassedOn - unknown);
   } finally {
+    isOver = true;
+    for (const admin of [master, replica]) admin.disconnect();
     await Promise.all([storage.close(), patient.close()]);
     await group.stop();
   }
 }, 45_000);
+
+/** How far a master has come, or what its replica has heard of it. */
+async function offsetOf(admin: Redis): Promise<string | undefined> {
+  const info = await admin.info('replication');
+  return (/slave_repl_offset:(\d+)/.exec(info) ?? /master_repl_offset:(\d+)/.exec(info))?.[1];
+}
 
 test('a master that was demoted while connected is left for the new one', async () => {
   const [first, second] = await Promise.all([startRedis(), startRedis()]);

@@ -13,6 +13,8 @@ export class RedisProxy {
   connections = 0;
   /** Pieces of data that clients have sent so far; one per request where requests are small and far between. */
   requests = 0;
+  /** Connections that were cut when an answer came, which was swallowed. */
+  cuts = 0;
   questions: Questions = 'pass on';
   answers: Answers = 'pass on';
   newcomers: Newcomers = 'join';
@@ -21,6 +23,8 @@ export class RedisProxy {
   answerDelayMs = 0;
   /** Is shown what clients send. */
   onRequest: (data: Buffer) => void = () => {};
+  /** Whether the answer to what a client sends is cut; whatever else `answers` says. */
+  isToBeCut: (data: Buffer) => boolean = () => false;
   /** Number of the latest connection that hears nothing any more. */
   private silentUpTo = 0;
   private readonly sockets = new Set<Socket>();
@@ -55,14 +59,20 @@ export class RedisProxy {
     client.on('close', () => redis.destroy());
     redis.on('close', () => client.destroy());
     const [toRedis, toClient] = [delayed(), delayed()];
+    let isCutNext = false;
     client.on('data', (request) => {
       this.note(request);
+      isCutNext ||= this.isToBeCut(request);
       if (this.questions === 'pass on' && number > this.silentUpTo)
         toRedis(this.questionDelayMs, () => redis.write(request));
     });
     redis.on('data', (answer) => {
+      if (isCutNext || this.answers === 'cut') {
+        if (!client.destroyed) this.cuts++;
+        client.destroy();
+        return;
+      }
       if (this.answers === 'pass on') toClient(this.answerDelayMs, () => client.write(answer));
-      if (this.answers === 'cut') client.destroy();
       if (this.answers === 'keep back') this.keptBack.push(() => void client.write(answer));
     });
   }

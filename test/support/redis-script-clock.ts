@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import type { Clock } from '../../src/core/clock.js';
 import type { RedisClient } from '../../src/storage/redis/client.js';
 import type { RedisStorageOptions } from '../../src/storage/redis/redis.options.js';
@@ -18,7 +18,7 @@ const sha1 = (text: string) => createHash('sha1').update(text).digest('hex');
  * replaced, the rest is the script as it is. To be handed in with `reuseConnection`. The clock must be ahead of the
  * server's, or keys expire too soon.
  */
-export function withScriptClock(real: Redis, clock: Clock): RedisClient {
+export function withScriptClock(real: Redis | Cluster, clock: Clock): RedisClient {
   const textBySha1 = new Map<string, string>();
 
   const runAtClock = async (text: string, numberOfKeys: number, ...rest: string[]) => {
@@ -35,6 +35,7 @@ export function withScriptClock(real: Redis, clock: Clock): RedisClient {
 
   const client: RedisClient = {
     status: 'ready',
+    isCluster: real.isCluster,
     options: { enableOfflineQueue: false, autoResendUnfulfilledCommands: false, socketTimeout: 5000 },
     evalsha: async (digest, numberOfKeys, ...rest) => {
       const text = textBySha1.get(digest);

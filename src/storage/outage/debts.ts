@@ -2,15 +2,14 @@ import type { Bucket, Charge } from '../../core/charge.js';
 import { isStorageFailure } from '../../core/errors.js';
 import type { Policy } from '../../core/policy.js';
 import { MAX_CAPACITY_UNITS } from '../../core/policy-checks.js';
-import type { Owed, RateLimitStorage } from '../../core/storage.js';
+import type { MaybePromise, Owed, RateLimitStorage } from '../../core/storage.js';
 import type { MemoryStorage } from '../memory/memory.storage.js';
+import { Carries } from './carries.js';
 import type { Shares } from './share.js';
 
 /** What was given out in the place of a storage that certainly knows nothing of it; it is owed until it is carried back. */
 export class Debts {
-  private hasCarried = false;
-  /** The instant, by the clock of this process, since which nothing of what was given out has been carried back. */
-  private sinceMicros = -Infinity;
+  private readonly carries = new Carries();
 
   /**
    * @param memory where they are counted, as charges on shares.
@@ -26,17 +25,15 @@ export class Debts {
   }
 
   /** @param charges of a decision that has just been made here. */
-  add(charges: readonly Charge[], nowMicros: number): void {
-    if (this.hasCarried) {
-      this.hasCarried = false;
-      this.sinceMicros = nowMicros;
-    }
+  add(charges: readonly Charge[]): void {
     this.memory.consume(charges);
   }
 
   refund(charges: readonly Charge[], thenMicros: number): void {
     // What was carried back is no longer owed: what is owed now are other charges.
-    if (thenMicros >= this.sinceMicros) this.memory.refund(charges, thenMicros);
+    for (const charge of charges) {
+      this.carries.refund(charge, thenMicros, () => this.memory.refund([charge], thenMicros));
+    }
   }
 
   forget(buckets: readonly Bucket[]): void {
@@ -45,28 +42,32 @@ export class Debts {
 
   /** Tells the storage what it is owed of the buckets of these charges, as far as it still is; what is asked next counts it. */
   carryBack(charges: readonly Charge[], storage: RateLimitStorage): void {
-    const debts: Owed[] = [];
-    const owed: Owed[] = [];
     for (const charge of charges) {
       const share = this.shares.of(charge);
-      const units = this.memory.peek([share]).debtUnits[0]!;
+      const { debtUnits, nowMicros } = this.memory.peek([share]);
       const { policy, subject } = charge;
+      const owed: Owed = { policy: share.policy, subject, debtUnits: debtUnits[0]! };
       // More than a bucket holds where some have been promised to those who wait.
-      const debtUnits = Math.min(inUnitsOf(policy, units, share.policy), MAX_CAPACITY_UNITS);
-      if (debtUnits === 0) continue;
-      debts.push({ policy, subject, debtUnits });
-      owed.push({ policy: share.policy, subject, debtUnits: units });
+      const units = Math.min(inUnitsOf(policy, owed.debtUnits, share.policy), MAX_CAPACITY_UNITS);
+      if (units > 0) this.carry(owed, nowMicros, () => storage.owe([{ policy, subject, debtUnits: units }]));
     }
-    if (debts.length === 0) return;
-    this.hasCarried = true;
-    this.memory.reset(owed);
+  }
+
+  /** By itself: of a cluster some nodes may be away, and what those have not heard of others have. */
+  private carry(owed: Owed, nowMicros: number, tell: () => MaybePromise<void>): void {
+    const carry = this.carries.begin(owed, nowMicros);
+    this.memory.reset([owed]);
+    const afterSuccess = (): void => this.carries.succeeded(carry);
     // Once only: what failed may have been charged, and nobody is charged twice; unless it certainly has not been.
     const afterFailure = (error: unknown): void => {
-      if (isStorageFailure(error) && error.isUncharged) this.memory.owe(owed);
+      if (!isStorageFailure(error) || !error.isUncharged) return afterSuccess();
+      this.memory.owe([owed]);
+      this.carries.failed(carry);
     };
     try {
-      const carried = storage.owe(debts);
-      if (carried instanceof Promise) carried.catch(afterFailure);
+      const told = tell();
+      if (told instanceof Promise) told.then(afterSuccess, afterFailure);
+      else afterSuccess();
     } catch (error) {
       afterFailure(error);
     }

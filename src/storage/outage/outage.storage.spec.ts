@@ -10,6 +10,7 @@ import { IntervalBound } from '../../../test/property/support/interval-bound.js'
 import { OracleBucket } from '../../../test/property/support/oracle.js';
 import { histories, type Random } from '../../../test/property/support/random.js';
 import { MemoryStorage } from '../memory/memory.storage.js';
+import { Carries } from './carries.js';
 import { OutageStorage } from './outage.storage.js';
 
 /**
@@ -476,6 +477,7 @@ describe.each([
       const { storage, clock, limiter, consume, taken } = start({ instances: 2 });
       storage.fault = 'away';
       const decision = await consume(six(), 3);
+      clock.advanceMicros(1);
       storage.fault = 'none';
       await limiter.peek({ policy: six(), subject: SUBJECT });
       clock.advanceMs(30_000);
@@ -486,6 +488,48 @@ describe.each([
       storage.fault = 'none';
       await limiter.peek({ policy: six(), subject: SUBJECT });
       expect(taken(six())).toBe(1);
+    });
+
+    test.each(AWAY)(
+      'of an outage gives back to the process also when others were charged since (%s)',
+      async (fault) => {
+        const { storage, clock, limiter, consume, taken } = start();
+        const slow = new Policy({ name: 'slow', capacity: 6, perSeconds: 6 * 86_400 });
+        storage.fault = fault;
+        const decision = await consume(slow, 4);
+        await new Promise(setImmediate);
+        for (const cost of [1, 1]) {
+          clock.advanceMs(10);
+          await consume(slow, cost);
+          await new Promise(setImmediate);
+        }
+        clock.advanceMs(10);
+        await limiter.refund(decision.receipts[0]!);
+        storage.fault = 'none';
+        await limiter.peek({ policy: slow, subject: SUBJECT });
+        expect(taken(slow)).toBeCloseTo(2, 5);
+      },
+    );
+
+    test('of a bucket whose debt was carried lowers none that was made since; of another bucket it does', async () => {
+      const { storage, clock, limiter, consume, taken } = start();
+      const [a, b] = ['a', 'b'].map((name) => new Policy({ name, capacity: 6, perSeconds: 6 * 86_400 })) as [
+        Policy,
+        Policy,
+      ];
+      storage.fault = 'away';
+      const [ofA, ofB] = [await consume(a, 3), await consume(b, 3)];
+      clock.advanceMs(10);
+      storage.fault = 'none';
+      await limiter.peek({ policy: a, subject: SUBJECT });
+      storage.fault = 'away';
+      clock.advanceMs(10);
+      for (const policy of [a, b]) await consume(policy, 2);
+      for (const { receipts } of [ofA, ofB]) await limiter.refund(receipts[0]!);
+      storage.fault = 'none';
+      for (const policy of [a, b]) await limiter.peek({ policy, subject: SUBJECT });
+      expect(taken(a)).toBeCloseTo(5, 5);
+      expect(taken(b)).toBeCloseTo(2, 5);
     });
 
     test('of limits of which some were not counted gives back to those that were', async () => {
@@ -585,6 +629,112 @@ describe.each([
     await limiter.peek({ policy: six(), subject: SUBJECT });
     expect(taken(six())).toBe(6);
   });
+});
+
+describe('A receipt that is given back while its debt is on its way to the storage', () => {
+  const slow = new Policy({ name: 'slow', capacity: 6, perSeconds: 6 * 86_400 });
+  /** Whatever is carried back arrives, or fails, when the test says so. */
+  const start = () => {
+    const all = setUp();
+    const { clock, storage, outage } = all;
+    const carried: ((error?: Error) => Promise<void>)[] = [];
+    storage.owe = (debts) =>
+      new Promise((resolve, reject) => {
+        carried.push(async (error) => {
+          if (error === undefined) storage.memory.owe(debts);
+          if (error === undefined) resolve();
+          else reject(error);
+          await new Promise(setImmediate);
+        });
+      });
+    const spend = async (cost: number) => {
+      storage.fault = 'away';
+      const { receipts } = await all.consume(slow, cost);
+      storage.fault = 'none';
+      clock.advanceMs(10);
+      return receipts[0]!;
+    };
+    const carry = () => {
+      void outage.peek([{ policy: slow, subject: SUBJECT, cost: 1 }]);
+      clock.advanceMs(10);
+    };
+    return { ...all, carried, spend, carry };
+  };
+
+  test.each([
+    ['is owed no longer when it certainly failed', NOT_ASKED, 1],
+    ['stays charged when it arrived', undefined, 5],
+    ['lowers no other debt when nobody knows', UNKNOWN, 1],
+  ])('%s', async (_, error, expected) => {
+    const { limiter, carried, spend, carry, taken } = start();
+    const receipt = await spend(4);
+    carry();
+    await spend(1);
+    await limiter.refund(receipt);
+    await carried[0]!(error);
+    carry();
+    await carried[1]!();
+    expect(taken(slow)).toBeCloseTo(expected, 5);
+  });
+
+  test.each([
+    ['arrived', undefined, true],
+    ['is of unknown outcome', UNKNOWN, true],
+    ['certainly failed', NOT_ASKED, false],
+  ])('is kept no longer than until the debt %s', async (_, error, isSettled) => {
+    const settled = jest.spyOn(Carries.prototype, 'succeeded');
+    const { storage, carried, spend, carry } = start();
+    await spend(4);
+    carry();
+    expect(settled).not.toHaveBeenCalled();
+    await carried[0]!(error);
+    expect(settled).toHaveBeenCalledTimes(isSettled ? 1 : 0);
+    storage.owe = () => {};
+    await spend(1);
+    carry();
+    expect(settled).toHaveBeenCalledTimes(isSettled ? 2 : 1);
+    settled.mockRestore();
+  });
+
+  test.each([
+    // What was charged before one that arrived is taken for carried: owed too much rather than too little.
+    ['the first', [NOT_ASKED, undefined], 6],
+    ['the second', [undefined, NOT_ASKED], 4],
+    ['neither', [undefined, undefined], 6],
+    ['both', [NOT_ASKED, NOT_ASKED], 0],
+  ] as const)('is told from those that were carried before and after it: %s of two fails', async (_, errors, left) => {
+    for (const order of [
+      [0, 1],
+      [1, 0],
+    ] as const) {
+      const { limiter, carried, spend, carry, taken } = start();
+      const first = await spend(4);
+      carry();
+      const second = await spend(2);
+      carry();
+      for (const receipt of [first, second]) await limiter.refund(receipt);
+      for (const i of order) await carried[i]!(errors[i]);
+      carry();
+      await carried[2]?.();
+      expect(taken(slow)).toBeCloseTo(left, 4);
+    }
+  });
+});
+
+test('what one node of a cluster has not heard is carried back again, and what another has heard is not', async () => {
+  const { storage, consume, taken } = setUp();
+  const [a, b] = [six('local', 'a'), six('local', 'b')];
+  storage.fault = 'away';
+  await consume([a, b], 2);
+  storage.fault = 'none';
+  const owe = storage.owe.bind(storage);
+  const isOfA = (debts: readonly Owed[]) => debts.some(({ policy }) => policy.name === 'a');
+  storage.owe = (debts) => (isOfA(debts) ? Promise.reject(NOT_ASKED) : owe(debts));
+  await consume([a, b]);
+  await new Promise(setImmediate);
+  storage.owe = owe;
+  await consume([a, b]);
+  expect([taken(a), taken(b)]).toEqual([4, 4]);
 });
 
 test('away, the storage is not asked; with a limit that denies, it makes the error', async () => {

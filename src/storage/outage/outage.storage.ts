@@ -158,7 +158,7 @@ export class OutageStorage extends RateLimitStorage {
     const isCounted = charges.map(({ policy }) => this.modeOf(policy) === 'local');
     const counted = shares.filter((_, i) => isCounted[i]);
     const reply = this.local[question](counted);
-    if (question === 'consume' && reply.allowed && isUncharged) this.debts.add(counted, reply.nowMicros);
+    if (question === 'consume' && reply.allowed && isUncharged) this.debts.add(counted);
     const debts = [...reply.debtUnits];
     return {
       ...reply,
