@@ -5,7 +5,17 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
 const LIMIT_MS = 240_000;
-const SPECS = ['at-most-once', 'cluster', 'cluster-faults', 'sentinel', 'scripts', 'silence', 'readonly', 'lifecycle', 'connection-profile'];
+const SPECS = [
+  'at-most-once',
+  'cluster',
+  'cluster-faults',
+  'sentinel',
+  'scripts',
+  'silence',
+  'readonly',
+  'lifecycle',
+  'connection-profile',
+];
 
 process.chdir(join(import.meta.dirname, '..'));
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');

@@ -83,11 +83,43 @@ const withOverrides = (Overrides: new (store: OverrideStore) => OverridesBehind)
   };
 
 /** The mistake, the topic that finds it, and the storage that makes it. */
-export const MISTAKES: readonly [
-  mistake: string,
-  found: StorageTopic,
-  broken: new (memory: MemoryStorage) => MemoryBehind,
-][] = [
+type Mistake = [mistake: string, found: StorageTopic, broken: new (memory: MemoryStorage) => MemoryBehind];
+
+/** Memory that writes buckets when it denies, each with the debt that it has. */
+const writingWhenDenied = (written: (charges: readonly Charge[], memory: MemoryStorage) => readonly Charge[]) =>
+  class extends MemoryBehind {
+    override consume(charges: readonly Charge[]): StorageReply {
+      const reply = this.memory.consume(charges);
+      const buckets = reply.allowed ? [] : written(charges, this.memory);
+      this.memory.owe(buckets.map(({ policy, subject }) => ({ policy, subject, debtUnits: 0 })));
+      return reply;
+    }
+  };
+
+const fullOf = (charges: readonly Charge[], memory: MemoryStorage): readonly Charge[] =>
+  charges.filter((charge) => memory.peek([charge]).debtUnits[0] === 0);
+
+/** Mistakes that no answer shows: they are found by what is kept. */
+export const HIDDEN_MISTAKES: readonly Mistake[] = [
+  [
+    'a denied request inserts the buckets that are absent',
+    'many charges',
+    writingWhenDenied((charges, memory) => (charges.length > 1 ? fullOf(charges, memory) : [])),
+  ],
+  [
+    'a denied charge inserts the bucket that is absent',
+    'decisions',
+    writingWhenDenied((charges, memory) => (charges.length === 1 ? fullOf(charges, memory) : [])),
+  ],
+  [
+    'a denied charge writes its bucket anew',
+    'decisions',
+    writingWhenDenied((charges, memory) => (fullOf(charges, memory).length === 0 ? charges : [])),
+  ],
+];
+
+/** Mistakes that the answers show. */
+export const MISTAKES: readonly Mistake[] = [
   [
     'charges are taken one after the other, up to the first that is denied',
     'many charges',

@@ -1,4 +1,4 @@
-import { Cluster, type Redis } from 'ioredis';
+import { Cluster } from 'ioredis';
 import type { RedisClient } from '../../src/storage/redis/client.js';
 import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';

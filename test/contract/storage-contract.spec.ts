@@ -3,12 +3,23 @@ import { RateLimitConfigurationError } from '../../src/core/errors.js';
 import type { RateLimitStorage, StorageReply } from '../../src/core/storage.js';
 import { MemoryStorage } from '../../src/storage/memory/memory.storage.js';
 import { ManualClock, storageContract, type StorageHarness, type StorageTopic } from '../../src/testing/index.js';
-import { LeastBehind, MemoryBehind, MISTAKES } from './broken-storages.js';
+import { HIDDEN_MISTAKES, LeastBehind, MemoryBehind, MISTAKES } from './broken-storages.js';
+import { memoryState } from './memory-state.js';
 
 const START = new ManualClock().nowMicros();
 
 function harness(make: (memory: MemoryStorage) => RateLimitStorage, clock = new ManualClock()): StorageHarness {
-  return { storage: make(new MemoryStorage({ clock })), advanceMs: (milliseconds) => clock.advanceMs(milliseconds) };
+  const memory = new MemoryStorage({ clock });
+  return {
+    storage: make(memory),
+    advanceMs: (milliseconds) => clock.advanceMs(milliseconds),
+    state: () => memoryState(memory),
+  };
+}
+
+/** One that cannot show what its storage keeps. */
+function blind(seeing: StorageHarness): StorageHarness {
+  return { ...seeing, state: undefined };
 }
 
 /** The topics of which a check fails, with what each failure says. */
@@ -49,13 +60,20 @@ it('fits a storage that leaves out what may be left out, when those topics are l
   }
 });
 
-it.each(MISTAKES)('finds it where %s', async (_mistake, topic, Wrong) => {
-  const found = (await failures(() => harness((memory) => new Wrong(memory)))).get(topic) ?? [];
+it.each([
+  ...MISTAKES.map((mistake) => [...mistake, blind] as const),
+  ...HIDDEN_MISTAKES.map((mistake) => [...mistake, (seeing: StorageHarness) => seeing] as const),
+])('finds it where %s', async (_mistake, topic, Wrong, look) => {
+  const found = (await failures(() => look(harness((memory) => new Wrong(memory))))).get(topic) ?? [];
   expect(found).not.toHaveLength(0);
   for (const error of found) expect(error).toMatchObject({ code: 'ERR_ASSERTION' });
 });
 
 it('needs state only to see the bytes', async () => {
+  expect(await failures(() => blind(harness((memory) => memory)))).toEqual(new Map());
+  for (const [, , Wrong] of HIDDEN_MISTAKES) {
+    expect(await failures(() => blind(harness((memory) => new Wrong(memory))))).toEqual(new Map());
+  }
   const untidy = () => ({ ...harness((memory) => memory), state: () => String(Math.random()) });
   const found = await failures(untidy);
   expect([...found.keys()]).toEqual(expect.arrayContaining(['many charges', 'giving back']));

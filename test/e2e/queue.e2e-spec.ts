@@ -1,6 +1,5 @@
-import type { ServerResponse } from 'node:http';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Controller, type ExecutionContext, Get, type INestApplication, Query } from '@nestjs/common';
+import { Controller, type ExecutionContext, Get, Query } from '@nestjs/common';
 import {
   type MaybePromise,
   RateLimit,
@@ -69,26 +68,8 @@ class QueueController {
 
 const start = useApps();
 
-/** An application that counts the answers whose connection has been closed. */
-async function startQueue(
-  storage: RateLimitModuleOptions['storage'],
-  platform: Platform,
-): Promise<RunningApp & { readonly closed: () => number }> {
-  let closed = 0;
-  const configure = (app: INestApplication) => {
-    app.use((_request: unknown, response: ServerResponse, next: () => void) => {
-      response.on('close', () => closed++);
-      next();
-    });
-  };
-  const app = await start({
-    platform,
-    configure,
-    imports: [RateLimitModule.forRoot({ storage })],
-    controllers: [QueueController],
-  });
-  return { ...app, closed: () => closed };
-}
+const startQueue = (storage: RateLimitModuleOptions['storage'], platform: Platform): Promise<RunningApp> =>
+  start({ platform, imports: [RateLimitModule.forRoot({ storage })], controllers: [QueueController] });
 
 /** What a storage is asked, and when by the clock of this process. */
 interface Question {
@@ -160,14 +141,19 @@ describe.each(LANES)('A line of requests on $platform with $storage', ({ platfor
 
   it('refuses the others with the time until it is shorter', async () => {
     const app = await startQueue(makeStorage(storage), platform);
-    const answers = await Promise.all(Array.from({ length: REQUESTS }, (_, i) => app.get(`/queue/short?id=${i}`)));
-    const refused = answers.filter(({ status }) => status === 429);
-    expect(refused.length).toBeGreaterThan(0);
+    const refused: Response[] = [];
+    // Where time does not stand still, requests that come slowly enough all find a place.
+    while (refused.length === 0) {
+      const answers = await Promise.all(Array.from({ length: REQUESTS }, (_, i) => app.get(`/queue/short?id=${i}`)));
+      refused.push(...answers.filter(({ status }) => status === 429));
+    }
     for (const answer of refused) expect(answer.headers.get('Retry-After')).toBe('1');
   });
 
   it('gives the place of a client that has gone to the next', async () => {
-    const app = await startQueue(makeStorage(storage), platform);
+    const kept = makeStorage(storage);
+    const givenBack = jest.spyOn(kept, 'cancel').mock.results;
+    const app = await startQueue(kept, platform);
     expect((await app.get('/queue/long')).status).toBe(200);
     const waiting = ask(app, '/queue/long');
     let refused = await app.get('/queue/long');
@@ -179,9 +165,10 @@ describe.each(LANES)('A line of requests on $platform with $storage', ({ platfor
       /^The line is too long\. Retry in \d+ seconds\.$/,
     );
 
-    const before = app.closed();
     waiting.leave();
-    while (app.closed() === before) await turn();
+    while (givenBack.length === 0) await turn();
+    // A Redis that has never given anything back is told how first.
+    expect(await givenBack[0]!.value).toBe(true);
     // Which of them comes first is up to the connections that they are sent on.
     const [one, other] = [ask(app, '/queue/long'), ask(app, '/queue/long')];
     while (one.status + other.status === 0) await turn();

@@ -60,7 +60,7 @@ test('a decision whose answer is cut off is not sent again, however often', asyn
 test('a decision that is given up while Redis is away is not sent when it is back', async () => {
   const storage = new RedisStorage({ url: proxy.url, deadlineMs: 20, logger });
   await storage.open();
-  await Promise.resolve(storage.consume(charges)).catch(() => storage.consume(charges));
+  await isBack(storage);
   const before = await timesCharged();
   proxy.answers = 'cut';
   const failures = await Promise.all(

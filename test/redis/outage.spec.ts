@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { StorageFailureError } from '../../src/core/errors.js';
+import { StorageFailureError, StorageTimeoutError } from '../../src/core/errors.js';
 import { Policy } from '../../src/core/policy.js';
 import type { RedisAvailability } from '../../src/storage/redis/redis.options.js';
 import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
@@ -7,7 +7,8 @@ import { RedisProxy } from '../support/redis-proxy.js';
 import { startRedis } from '../support/redis-server.mjs';
 import { eventually, plainClient } from '../support/redis-testing.js';
 
-const DEADLINE_MS = 50;
+const DEADLINE_MS = 200;
+const LATE = `Redis did not answer within ${DEADLINE_MS} ms.`;
 const policy = new Policy({ capacity: 1_000_000, perSeconds: 3600 });
 const charges = [{ policy, subject: 'user:1', cost: 1 }];
 
@@ -33,7 +34,10 @@ beforeEach(async () => {
     onAvailability: (change) => changes.push(change),
   });
   await storage.open();
-  await consume();
+  await isBack();
+  // A machine that is busy may not have answered at once.
+  lines.splice(0);
+  changes.splice(0);
 });
 
 afterEach(async () => {
@@ -71,17 +75,15 @@ test('a server that has stopped answering is asked five times, and then only by 
   expect(failed).toBe(2000);
   // Probes come a few times a second, whatever the load.
   expect(sent).toBeLessThan(20);
-  await expect(consume()).rejects.toThrow(
-    'Redis is not asked, because it stopped answering: Redis did not answer within 50 ms.',
-  );
+  await expect(consume()).rejects.toThrow(`Redis is not asked, because it stopped answering: ${LATE}`);
   expect(lines).toEqual([
-    'RedisStorage: Redis is away (Redis did not answer within 50 ms.). Until it is back, every limit follows its onStorageFailure.',
+    `RedisStorage: Redis is away (${LATE}). Until it is back, every limit follows its onStorageFailure.`,
   ]);
   proxy.release();
   await isBack();
   expect(lines.slice(1)).toEqual(['RedisStorage: Redis is back.']);
   expect(changes).toEqual([
-    { available: false, reason: 'Redis did not answer within 50 ms.' },
+    { available: false, reason: LATE },
     { available: true, reason: '' },
   ]);
 });
@@ -90,18 +92,18 @@ test('a server that freezes under load costs no more requests than are under way
   process.kill(server.pid, 'SIGSTOP');
   const started = Array.from({ length: 200 }, () => consume().catch(() => 'failed'));
   await Promise.all(started);
-  const waits: number[] = [];
+  const errors: unknown[] = [];
   const until = Date.now() + 1000;
   while (Date.now() < until) {
-    const begin = performance.now();
-    await consume().catch(() => waits.push(performance.now() - begin));
+    await consume().catch((error: unknown) => errors.push(error));
     await sleep(1);
   }
   process.kill(server.pid, 'SIGCONT');
   await isBack();
-  const slow = waits.filter((wait) => wait > DEADLINE_MS / 2).length;
-  console.log(`frozen for a second: ${waits.length} decisions after those under way, ${slow} of them waited`);
-  expect(slow).toBeLessThanOrEqual(5);
+  const waited = errors.filter((error) => error instanceof StorageTimeoutError).length;
+  console.log(`frozen for a second: ${errors.length} decisions after those under way, ${waited} of them waited`);
+  expect(errors.length).toBeGreaterThan(5);
+  expect(waited).toBeLessThanOrEqual(5);
 });
 
 test('a lost connection is told once, and the storage asks again as soon as there is a new one', async () => {
@@ -131,7 +133,7 @@ test('what was in the way when the storage was closed is not in the way when it 
   proxy.release();
   await storage.open();
   expect(storage.isAvailable).toBe(true);
-  await consume();
+  await isBack();
   expect(lines).toHaveLength(told);
 });
 

@@ -10,7 +10,7 @@ import { startSentinelGroup } from '../support/redis-sentinel.js';
 import { startRedis } from '../support/redis-server.mjs';
 import { eventually, plainClient } from '../support/redis-testing.js';
 
-const DEADLINE_MS = 50;
+const DEADLINE_MS = 200;
 const CAPACITY = 20_000;
 const logger = { warn: () => {} };
 // A token takes a day to come back, so that the tokens given out tell what a failover has forgotten.

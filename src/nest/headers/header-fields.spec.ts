@@ -94,12 +94,15 @@ describe('RateLimit and RateLimit-Policy', () => {
     const headers = headersOf(allowed(holding(95, search, { cost: 5 })));
     expect(headers['RateLimit-Policy']).toBe('"search";q=100;w=60');
     expect(headers['RateLimit']).toBe('"search";r=95;t=57');
+    expect(members(headers['RateLimit-Policy'])).toEqual({ search: { q: 100, w: 60 } });
+    expect(members(headers['RateLimit'])).toEqual({ search: { r: 95, t: 57 } });
   });
 
   it('lists all policies of an admitted request, in order', () => {
     const headers = headersOf(allowed(holding(4, burst), holding(640, hourly)));
     expect(headers['RateLimit-Policy']).toBe('"burst";q=5;w=1, "hourly";q=1000;w=3600');
     expect(headers['RateLimit']).toBe('"burst";r=4;t=1, "hourly";r=640;t=2304');
+    expect(members(headers['RateLimit-Policy'])).toEqual({ burst: { q: 5, w: 1 }, hourly: { q: 1000, w: 3600 } });
     expect(members(headers['RateLimit'])).toEqual({ burst: { r: 4, t: 1 }, hourly: { r: 640, t: 2304 } });
   });
 
@@ -107,12 +110,15 @@ describe('RateLimit and RateLimit-Policy', () => {
     const headers = headersOf(denied(holding(0.2, burst, { fits: false }), holding(640, hourly)));
     expect(headers['RateLimit-Policy']).toBe('"burst";q=5;w=1, "hourly";q=1000;w=3600');
     expect(headers['RateLimit']).toBe('"burst";r=0;t=1');
+    expect(members(headers['RateLimit-Policy'])).toEqual({ burst: { q: 5, w: 1 }, hourly: { q: 1000, w: 3600 } });
+    expect(members(headers['RateLimit'])).toEqual({ burst: { r: 0, t: 1 } });
     expect(headers['Retry-After']).toBe('1');
   });
 
   it('gives each of several refusals its own wait', () => {
     const headers = headersOf(denied(holding(0.2, burst, { fits: false }), holding(0.5, hourly, { fits: false })));
     expect(headers['RateLimit']).toBe('"burst";r=0;t=1, "hourly";r=0;t=2');
+    expect(members(headers['RateLimit'])).toEqual({ burst: { r: 0, t: 1 }, hourly: { r: 0, t: 2 } });
     expect(headers['Retry-After']).toBe('2');
   });
 
@@ -158,6 +164,7 @@ describe('qu of RateLimit-Policy', () => {
     const headers = headersOf(allowed(holding(1_000_000, upload)));
     expect(headers['RateLimit-Policy']).toBe('"upload";q=1048576;qu="content-bytes";w=60');
     expect(headers['RateLimit']).toBe('"upload";r=1000000;t=58');
+    expect(members(headers['RateLimit'])).toEqual({ upload: { r: 1_000_000, t: 58 } });
     expect([...parseList(headers['RateLimit-Policy']!)[0]![1]]).toEqual([
       ['q', 1_048_576],
       ['qu', 'content-bytes'],

@@ -58,10 +58,24 @@ export const decisions: Checks = {
     const policy = perMinute(10);
     deepEqual(await contract.consume(policy, 11), [false, 10, Infinity, 0]);
     deepEqual(await contract.consume(policy, Number.MAX_SAFE_INTEGER), [false, 10, Infinity, 0]);
+    equal(await contract.state(), '');
     deepEqual(await contract.consume(policy, 10), [true, 0, 0, 60_000]);
     deepEqual(await contract.consume(policy, 11), [false, 0, Infinity, 60_000]);
     await contract.advanceMs(59_999.999);
     deepEqual(await contract.consume(policy, 10), [false, 9, 0.001, 0.001]);
+  },
+
+  'a refusal changes no byte, even of a bucket that was written for other numbers': async (contract) => {
+    const [before, now] = [perMinute(7), perMinute(6)]; // a token every 8 571 428 4/7 µs, and every 10 s
+    const beside = { policy: perMinute(9, { name: 'beside' }), subject: 'user:1' };
+    await contract.consume(before, 5);
+    const state = await contract.state();
+    for (const policy of [before, now]) {
+      await contract.advanceMs(0.001);
+      equal((await contract.consume(policy, 3))[0], false);
+      equal((await contract.limiter.consume([beside, { policy, subject: 'user:1', cost: 3 }])).allowed, false);
+      equal(await contract.state(), state);
+    }
   },
 
   'the largest and the slowest policies that can exist are exact': async (contract) => {

@@ -48,6 +48,18 @@ function withCharges(count: number): Checks {
         deepEqual(remainingOf(await limiter.peek(charges(1))), remainingOf(decision));
       }
     },
+
+    [`of ${count} charges at once that are refused, none leaves anything of a bucket of which nothing was taken`]:
+      async (contract) => {
+        const { limiter } = contract;
+        for (let refusing = 0; refusing < count; refusing++) {
+          await limiter.reset(charges(1));
+          await limiter.consume({ ...charges(1)[refusing]!, cost: 10 + refusing });
+          const before = await contract.state();
+          equal((await limiter.consume(charges(1))).allowed, false);
+          equal(await contract.state(), before);
+        }
+      },
   };
 }
 
