@@ -5,7 +5,7 @@ import { LateStorage } from '../support/late-storage.js';
 import { VirtualTime } from '../support/virtual-time.js';
 import { histories, type Random } from './support/random.js';
 
-const HISTORIES = 2000;
+const HISTORIES = 1000;
 const OPERATIONS = 25;
 const ONE_WAY_MS = 10;
 const SUBJECT = 'everyone';
