@@ -29,7 +29,7 @@ const WHERE = 'RateLimitOverrides';
 export class RateLimitOverrides {
   private readonly overrides: Overrides | undefined;
   private readonly reader: OverrideReader | undefined;
-  private readonly checkSpelling: (subject: string, where: string) => void;
+  private readonly checkSubject: NonNullable<OverridesSurroundings['checkSubject']>;
 
   /** @throws RateLimitConfigurationError */
   constructor(
@@ -37,7 +37,7 @@ export class RateLimitOverrides {
     options: OverridesOptions = {},
     { timers = new SystemTimers(), warn = () => {}, checkSubject = () => {} }: OverridesSurroundings = {},
   ) {
-    this.checkSpelling = checkSubject;
+    this.checkSubject = checkSubject;
     const refreshMs = checkedRefreshSeconds(options, `new ${WHERE}`) * 1000;
     this.overrides = limiter.overrides;
     this.reader = this.overrides && new OverrideReader(this.overrides, { timers, refreshMs, warn });
@@ -55,7 +55,7 @@ export class RateLimitOverrides {
     const where = `${WHERE}.set`;
     this.checkOn(where);
     const record = limitRecord(this.policyOf(policy), subject, definition, where);
-    if (record.subject !== undefined) this.checkSpelling(record.subject, where);
+    this.checkSpelling(subject, where);
     await this.write(record, checkedLifetimeMicros(definition, where), where);
   }
 
@@ -104,19 +104,19 @@ export class RateLimitOverrides {
 
   /** How a bucket stands, as {@link RateLimiter.peek}. */
   async peek(policy: Policy | string, subject: string): Promise<Decision> {
-    this.checkBucket(subject, `${WHERE}.peek`);
+    this.checkSpelling(subject, `${WHERE}.peek`);
     return this.limiter.peek({ policy, subject });
   }
 
   /** Makes a bucket full, as {@link RateLimiter.reset}. */
   async reset(policy: Policy | string, subject: string): Promise<void> {
-    this.checkBucket(subject, `${WHERE}.reset`);
+    this.checkSpelling(subject, `${WHERE}.reset`);
     await this.limiter.reset({ policy, subject });
   }
 
   /** Gives tokens to a bucket until it is full, as {@link RateLimiter.grant}. */
   async grant(policy: Policy | string, subject: string, tokens: number): Promise<void> {
-    this.checkBucket(subject, `${WHERE}.grant`);
+    this.checkSpelling(subject, `${WHERE}.grant`);
     await this.limiter.grant({ policy, subject }, tokens);
   }
 
@@ -143,9 +143,9 @@ export class RateLimitOverrides {
     );
   }
 
-  /** What is no text at all is told by the limiter. */
-  private checkBucket(subject: string, where: string): void {
-    if (typeof subject === 'string') this.checkSpelling(subject, where);
+  /** Of a text; EVERY_SUBJECT has no spelling, and what is neither is told of by whoever uses it. */
+  private checkSpelling(subject: unknown, where: string): void {
+    if (typeof subject === 'string') this.checkSubject(subject, where);
   }
 
   private checkOn(where: string): Overrides {
