@@ -103,6 +103,12 @@ export class Policy {
   }
 }
 
+/** What a policy is known and told by, for another of the same buckets with other numbers. */
+export function withoutNumbers(policy: Policy): Pick<PolicyDefinition, 'name' | 'place' | 'message' | 'quotaUnit'> {
+  const { name, place, message, quotaUnit } = policy;
+  return { name, place, quotaUnit, ...(message === undefined ? {} : { message }) };
+}
+
 /** A place from its parts (module, controller, handler …), joined so that no other list of parts gives the same text. */
 export function placeOf(...parts: readonly string[]): string {
   return parts.map(encodePart).join('/');

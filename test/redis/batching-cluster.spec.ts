@@ -1,7 +1,6 @@
 import { Cluster } from 'ioredis';
 import type { Charge } from '../../src/core/charge.js';
 import { Policy } from '../../src/core/policy.js';
-import type { StorageReply } from '../../src/core/storage.js';
 import { MemoryStorage } from '../../src/storage/memory/memory.storage.js';
 import type { RedisClient } from '../../src/storage/redis/client.js';
 import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
@@ -13,20 +12,18 @@ import { subjectsIn, subjectsOf } from '../support/redis-cluster-subjects.js';
 import { awkwardPolicies, otherAlgorithms } from '../support/redis-policies.js';
 import { SeededRandom, seedOfThisRun } from '../support/redis-random.js';
 import { FAR_AHEAD_MICROS, withScriptClock } from '../support/redis-script-clock.js';
-import { eventually } from '../support/redis-testing.js';
+import { cleanUpAfterEach, eventually } from '../support/redis-testing.js';
+import { told } from '../support/storage-replies.js';
 
 const BURSTS = 200;
 const three = new Policy({ name: 'three', capacity: 3, perSeconds: 60 });
 const five = new Policy({ name: 'five', capacity: 5, perSeconds: 60 });
 
 let cluster: TestCluster;
-const cleanups: (() => unknown)[] = [];
+const cleanups = cleanUpAfterEach();
 
 beforeAll(async () => {
   cluster = await startCluster({ hasReplicas: false });
-});
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 afterAll(() => cluster.stop());
 
@@ -70,12 +67,6 @@ function pairsOfSubjects(name: string): string[] {
     const [first] = subjectsOf(master, name, 1);
     return [first!, ...subjectsIn(1, `${name}-too`, (slot) => slot === slotOf(first!))];
   });
-}
-
-/** The reply without what has no meaning: when an admitted request would be admitted. */
-function told(reply: StorageReply): StorageReply {
-  if (!reply.allowed || reply.instants === undefined) return reply;
-  return { ...reply, instants: reply.instants.map((instants) => instants && { ...instants, retryAtMicros: 0 }) };
 }
 
 test('decisions that travel together in a cluster are answered as if they had come one by one', async () => {

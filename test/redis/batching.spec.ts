@@ -12,6 +12,7 @@ import { awkwardPolicies, otherAlgorithms } from '../support/redis-policies.js';
 import { SeededRandom, seedOfThisRun } from '../support/redis-random.js';
 import { FAR_AHEAD_MICROS, withScriptClock } from '../support/redis-script-clock.js';
 import { deleteUnder, plainClient, uniquePrefix } from '../support/redis-testing.js';
+import { told } from '../support/storage-replies.js';
 
 const BURSTS = 400;
 
@@ -56,12 +57,6 @@ function randomBurst(random: SeededRandom, policies: readonly Policy[]): Charge[
     for (let i = 0; i < repeats; i++) burst.push([...charges.values()]);
   }
   return burst;
-}
-
-/** The reply without what has no meaning: when an admitted request would be admitted. */
-function told(reply: StorageReply): StorageReply {
-  if (!reply.allowed || reply.instants === undefined) return reply;
-  return { ...reply, instants: reply.instants.map((instants) => instants && { ...instants, retryAtMicros: 0 }) };
 }
 
 test('decisions that travel together are answered as if they had come one by one, in their order', async () => {

@@ -5,7 +5,7 @@ import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { proxiesBefore } from '../support/redis-cluster-proxies.js';
 import { subjectOf } from '../support/redis-cluster-subjects.js';
 import { startCluster, type TestCluster } from '../support/redis-cluster.js';
-import { eventually } from '../support/redis-testing.js';
+import { cleanUpAfterEach, eventually, isAnswered } from '../support/redis-testing.js';
 
 /** Two cores and several servers: that a sound node is slow for once is no failure. */
 const DEADLINE_MS = 1000;
@@ -16,19 +16,10 @@ let cluster: TestCluster;
 beforeAll(async () => {
   cluster = await startCluster({ hasReplicas: false });
 });
-const cleanups: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
+const cleanups = cleanUpAfterEach();
 afterAll(() => cluster.stop());
 
 const asked = [0, 1, 2].map((master) => [{ policy, subject: subjectOf(master, 'told'), cost: 1 }]);
-
-const isAnswered = (promise: unknown) =>
-  Promise.resolve(promise).then(
-    () => true,
-    () => false,
-  );
 
 /** As many as open the breaker of a node that is silent. */
 async function askInVain(storage: RedisStorage, charges: readonly Charge[]): Promise<void> {

@@ -9,7 +9,7 @@ import { proxiesBefore } from '../support/redis-cluster-proxies.js';
 import { subjectOf, subjectsOf } from '../support/redis-cluster-subjects.js';
 import { type ClusterNode, startCluster, type TestCluster } from '../support/redis-cluster.js';
 import { RedisProxy } from '../support/redis-proxy.js';
-import { eventually } from '../support/redis-testing.js';
+import { cleanUpAfterEach, eventually } from '../support/redis-testing.js';
 
 const CAPACITY = 20_000;
 // A token takes a day to come back, so debts tell exactly what was taken.
@@ -25,10 +25,7 @@ let cluster: TestCluster;
 beforeAll(async () => {
   cluster = await startCluster();
 });
-const cleanups: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
+const cleanups = cleanUpAfterEach();
 afterAll(() => cluster.stop());
 
 async function opened(options: Partial<RedisStorageByCluster> = {}): Promise<RedisStorage> {

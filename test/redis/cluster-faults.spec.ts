@@ -9,7 +9,7 @@ import { drain } from '../support/redis-cluster-drain.js';
 import { proxiesBefore } from '../support/redis-cluster-proxies.js';
 import { subjectOf, subjectsIn } from '../support/redis-cluster-subjects.js';
 import { moveSlot, startCluster, type TestCluster } from '../support/redis-cluster.js';
-import { eventually } from '../support/redis-testing.js';
+import { cleanUpAfterEach, eventually, isAnswered } from '../support/redis-testing.js';
 
 // A token takes a day to come back, so debts tell exactly how often the script ran.
 const policy = new Policy({ name: 'day', capacity: 20_000, refillTokens: 1, refillSeconds: 86_400 });
@@ -24,10 +24,7 @@ beforeAll(async () => {
   direct = new RedisStorage({ cluster: { nodes: cluster.nodes }, deadlineMs: 5000, logger });
   await direct.open();
 });
-const cleanups: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
+const cleanups = cleanUpAfterEach();
 afterAll(async () => {
   await direct.close();
   await cluster.stop();
@@ -40,12 +37,6 @@ async function timesCharged(charges: readonly Charge[]): Promise<number> {
   const { debtUnits } = await direct.peek(charges);
   return debtUnits.reduce((sum, debt) => sum + Math.round(debt / policy.refillMicros), 0);
 }
-
-const isAnswered = (promise: unknown) =>
-  Promise.resolve(promise).then(
-    () => true,
-    () => false,
-  );
 
 async function opened(options: Partial<RedisStorageByCluster>): Promise<RedisStorage> {
   const storage = new RedisStorage({ cluster: { nodes: cluster.nodes }, logger, ...options });

@@ -8,7 +8,7 @@ import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { proxiesBefore } from '../support/redis-cluster-proxies.js';
 import { subjectOf, subjectsOf } from '../support/redis-cluster-subjects.js';
 import { startCluster, type TestCluster } from '../support/redis-cluster.js';
-import { eventually } from '../support/redis-testing.js';
+import { cleanUpAfterEach, eventually, isAnswered } from '../support/redis-testing.js';
 
 /** Two cores and several servers: that a sound node is slow for once is no failure. */
 const DEADLINE_MS = 1000;
@@ -22,10 +22,7 @@ beforeAll(async () => {
   direct = new RedisStorage({ cluster: { nodes: cluster.nodes }, deadlineMs: 5000, logger });
   await direct.open();
 });
-const cleanups: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
+const cleanups = cleanUpAfterEach();
 afterAll(async () => {
   await direct.close();
   await cluster.stop();
@@ -44,12 +41,6 @@ async function taken(charges: readonly Charge[]): Promise<number[]> {
 }
 
 const firstOf = (master: number) => [chargeOf(dayOf('first', 1000, 'local'), subjectOf(master, 'first'))];
-
-const isAnswered = (promise: unknown) =>
-  Promise.resolve(promise).then(
-    () => true,
-    () => false,
-  );
 
 /** A storage behind which the first of three nodes has fallen silent, and is known to have. */
 async function withSilentNode() {

@@ -51,6 +51,23 @@ export async function eventually(condition: () => boolean | Promise<boolean>, li
   }
 }
 
+/** Whether something that is asked gets an answer, and no error. */
+export function isAnswered(promise: unknown): Promise<boolean> {
+  return Promise.resolve(promise).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** What is put here by a test is done after it, the latest first. */
+export function cleanUpAfterEach(): (() => unknown)[] {
+  const cleanups: (() => unknown)[] = [];
+  afterEach(async () => {
+    for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+  });
+  return cleanups;
+}
+
 /** Connections that the server has with clients of this name. */
 export async function connectionsNamed(client: Redis, name: string): Promise<number> {
   const list = String(await client.client('LIST'));

@@ -1,5 +1,5 @@
 import type { PolicyDefinition } from '../bucket-shape.js';
-import { Policy } from '../policy.js';
+import { Policy, withoutNumbers } from '../policy.js';
 import type { OverrideNumbers } from './override.js';
 
 const DECLARED = new WeakMap<Policy, Policy>();
@@ -9,9 +9,14 @@ const DECLARED = new WeakMap<Policy, Policy>();
  * @throws RateLimitConfigurationError for numbers that the policy cannot have
  */
 export function overriddenPolicy(policy: Policy, numbers: OverrideNumbers, where: string): Policy {
-  const { name, place, algorithm, onStorageFailure, message, maxDebt, quotaUnit } = policy;
-  const rest = { algorithm, name, place, onStorageFailure, message, maxDebt, quotaUnit };
-  const definition = { ...numbers, ...rest } as PolicyDefinition;
+  const { algorithm, onStorageFailure, maxDebt } = policy;
+  const definition = {
+    ...numbers,
+    ...withoutNumbers(policy),
+    algorithm,
+    onStorageFailure,
+    maxDebt,
+  } as PolicyDefinition;
   const overridden = new Policy(definition, where);
   DECLARED.set(overridden, declaredPolicy(policy));
   return overridden;

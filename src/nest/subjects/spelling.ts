@@ -1,6 +1,7 @@
 import { describeValue } from '../../core/errors.js';
 import { InvalidOverrideError } from '../../core/overrides/override-errors.js';
-import { addressBlock, isIpv6Prefix, MOST_IPV6_PREFIX } from './address.js';
+import { isIpv6Prefix, MOST_IPV6_PREFIX } from './address.js';
+import { addressSubjects } from './address-subjects.js';
 
 const KIND = 'ip:';
 
@@ -30,6 +31,5 @@ function spelling(text: string): string | undefined {
   const slash = text.lastIndexOf('/');
   const address = slash < 0 ? text : text.slice(0, slash);
   const bits = slash < 0 ? MOST_IPV6_PREFIX : Number(text.slice(slash + 1));
-  const block = addressBlock(address, isIpv6Prefix(bits) ? bits : MOST_IPV6_PREFIX);
-  return block === undefined ? undefined : KIND + block;
+  return addressSubjects(isIpv6Prefix(bits) ? bits : MOST_IPV6_PREFIX).of(address);
 }

@@ -64,9 +64,9 @@ export class Carries {
   private find(bucket: Bucket): Carry | undefined {
     const key = keyOf(bucket);
     const found = this.latest.get(key);
-    if (found?.hasFailed !== true) return found;
-    let carry = found.before;
+    let carry = found;
     while (carry?.hasFailed === true) carry = carry.before;
+    if (carry === found) return found;
     if (carry === undefined) this.latest.delete(key);
     else this.latest.set(key, carry);
     return carry;

@@ -1,5 +1,5 @@
 import type { Bucket, Charge } from '../../core/charge.js';
-import { Policy } from '../../core/policy.js';
+import { Policy, withoutNumbers } from '../../core/policy.js';
 import { MAX_CAPACITY_UNITS, MAX_PERIOD_SECONDS, mostDebt } from '../../core/policy-checks.js';
 import { reservingAs } from '../../core/reservation.js';
 
@@ -45,15 +45,17 @@ export class Shares {
   }
 
   private make(policy: Policy, capacity: number): Policy {
-    const { name, place, message, quotaUnit, maxDebt, refillTokens, refillMicros } = policy;
+    const { maxDebt, refillTokens, refillMicros } = policy;
     const [tokens, seconds] = rate(
       BigInt(refillTokens) * MICROS,
       BigInt(refillMicros) * BigInt(this.instances),
       BigInt(capacity),
     );
     const definition = {
-      ...{ name, place, quotaUnit, ...(message === undefined ? {} : { message }) },
-      ...{ capacity, refillTokens: Number(tokens), refillSeconds: Number(seconds) },
+      ...withoutNumbers(policy),
+      capacity,
+      refillTokens: Number(tokens),
+      refillSeconds: Number(seconds),
     };
     const where = `share of one of ${this.instances} instances`;
     const share = new Policy(definition, where);

@@ -21,7 +21,8 @@ export class GroupDecisions {
     const away = bySize.map(([first]) => this.breakerOf(first!)).find(({ isOpen }) => isOpen);
     if (away !== undefined) return Promise.reject(notAsked(away.reason));
     return new Promise((resolve, reject) => {
-      const groups = bySize.toSorted((one, other) => this.rankOf(one) - this.rankOf(other));
+      const ranks = new Map(bySize.map((group) => [group, this.rankOf(group)]));
+      const groups = bySize.toSorted((one, other) => ranks.get(one)! - ranks.get(other)!);
       const decision = new GroupedDecision(charges, groups, this.asker, resolve, reject);
       this.deadline.watch(decision);
       void decision.run();
