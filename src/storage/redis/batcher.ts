@@ -58,11 +58,13 @@ export class Batcher {
     this.flush();
   };
 
+  private readonly onReturn = (): void => {
+    this.underWay--;
+    this.schedule();
+    if (this.underWay === 0 && this.open.size === 0) this.onIdle?.();
+  };
+
   private newBatch(): Batch {
-    return new Batch(this.surroundings, () => {
-      this.underWay--;
-      this.schedule();
-      if (this.underWay === 0 && this.open.size === 0) this.onIdle?.();
-    });
+    return new Batch(this.surroundings, this.onReturn);
   }
 }

@@ -11,14 +11,21 @@ interface Asked {
 export function consumeMessage(groups: readonly (readonly Asked[])[], keyOf: (charge: Charge) => string): Message {
   const plans: (readonly Charge[])[] = [];
   const input: string[] = [];
+  let planned = '';
   let asked = '';
   for (const group of groups) {
     const { charges } = group[0]!;
     for (const charge of charges) input.push(keyOf(charge));
-    asked += `,${planNumber(plans, charges)},${group.length}`;
+    // Few policies are asked of one Redis, and often the same.
+    let plan = plans.findIndex((known) => asksTheSame(known, charges));
+    if (plan < 0) {
+      plan = plans.push(charges) - 1;
+      planned += planText(charges);
+    }
+    asked += `,${plan + 1},${group.length}`;
   }
   const keyCount = input.length;
-  input.push(`[${plans.length}${plans.map(planText).join('')}${asked}]`);
+  input.push(`[${plans.length}${planned}${asked}]`);
   return { keyCount, input };
 }
 
@@ -26,12 +33,6 @@ function planText(plan: readonly Charge[]): string {
   let text = `,${plan.length}`;
   for (const charge of plan) text += `,${chargeText(charge)}`;
   return text;
-}
-
-/** The number of the plan with these charges, from 1; a new one is added. Few policies are asked of one Redis, and often the same. */
-function planNumber(plans: (readonly Charge[])[], charges: readonly Charge[]): number {
-  const known = plans.findIndex((plan) => asksTheSame(plan, charges));
-  return known < 0 ? plans.push(charges) : known + 1;
 }
 
 /** Whether the charges are the same but for the subjects. */
