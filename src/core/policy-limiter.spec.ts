@@ -91,6 +91,7 @@ function setUp(definition: PolicyDefinition, delayMs = 0) {
 }
 
 const ONE_A_SECOND = { capacity: 1, perSeconds: 1 };
+const THREE = { capacity: 3, refillTokens: 1, refillSeconds: 1 };
 const TWO = { capacity: 2, refillTokens: 1, refillSeconds: 1 };
 
 describe('wait', () => {
@@ -306,16 +307,55 @@ describe('whoever leaves', () => {
     expect(log.slice(2)).toEqual(['d@1020', 'c@2020', 'e@3020']);
   });
 
-  it('leaves a place only to those who want as many tokens', async () => {
-    const { time, log, ask, askAndMayLeave } = setUp({ capacity: 3, refillTokens: 1, refillSeconds: 1 });
+  it('leaves his place to those who want more or less, in the order in which they came', async () => {
+    const { time, storage, log, ask, askAndMayLeave } = setUp(THREE);
     ask('a', { cost: 3 });
     const leave = askAndMayLeave('b', { cost: 2 });
     ask('c');
-    ask('d', { cost: 2 });
+    ask('d', { cost: 3 });
+    await time.pass(100_000);
+    leave();
+    ask('e');
+    await time.passAll();
+    expect(log).toEqual(['a@0', 'b!left', 'c@1000', 'd@4000', 'e@5000']);
+    expect(storage.asked).toEqual({ consume: 5, cancel: 1, other: 0 });
+  });
+
+  it('lets nobody who comes later go before one who wants more', async () => {
+    const { time, log, ask, askAndMayLeave } = setUp(THREE);
+    ask('a', { cost: 3 });
+    const leaves = [...'bcd'].map((name) => askAndMayLeave(name));
+    ask('big', { cost: 3 });
+    await time.pass(100_000);
+    for (const leave of leaves) leave();
+    for (const name of 'efg') ask(name);
+    await time.passAll();
+    expect(log.slice(4)).toEqual(['big@3000', 'e@4000', 'f@5000', 'g@6000']);
+  });
+
+  it('leaves his place only to those who want as many, where somebody of another instance stands in between', async () => {
+    const { time, log, ask, askAndMayLeave, limiterOf } = setUp(THREE);
+    ask('a', { cost: 3 });
+    const leave = askAndMayLeave('b', { cost: 2 });
+    ask('c', { by: limiterOf() });
+    for (const cost of [1, 2, 1]) ask(`${cost}`, { cost });
     await time.pass(100_000);
     leave();
     await time.passAll();
-    expect(log).toEqual(['a@0', 'b!left', 'd@2000', 'c@3000']);
+    // The last comes sooner by the two tokens that are left over behind the second.
+    expect(log).toEqual(['a@0', 'b!left', '2@2000', 'c@3000', '1@4000', '1@5000']);
+  });
+
+  it('gives back no more than was not waited for, when what is behind him has moved up and is left, too', async () => {
+    const { time, storage, policy, ask, askAndMayLeave } = setUp(THREE);
+    ask('a', { cost: 3 });
+    const leaves = [2, 1, 3, 2].map((cost) => askAndMayLeave(`${cost}`, { cost }));
+    await time.pass(100_000);
+    for (const index of [1, 0, 3, 2]) leaves[index]!();
+    await time.passAll();
+    const { debtUnits } = storage.peek([{ policy, subject: ALL, cost: 1 }]) as StorageReply;
+    expect(debtUnits).toEqual([2.9 * policy.tokenUnits]);
+    expect(time.isIdle).toBe(true);
   });
 
   it('may leave before the storage has answered', async () => {

@@ -1,3 +1,4 @@
+import { areNeighbours, exchanged } from './reservation.js';
 import type { SentReservation } from './reserver.js';
 import type { WaitingGroups } from './waiting-groups.js';
 
@@ -43,6 +44,16 @@ export class ReservationList {
     const at = reservation === this.first ? 0 : this.all.lastIndexOf(reservation);
     this.all.splice(at, 1);
     this.letGo(reservation);
+  }
+
+  /**
+   * To be called when one has left who was the nth to wait for so many tokens, from 0. His reservation goes behind those that
+   * follow it in the bucket, which come sooner by that. It stays before those of other instances, which have been told
+   * their times.
+   */
+  moveBack(cost: number, nth: number, nowMicros: number): void {
+    let at = this.all.indexOf(this.ofCost(cost)[nth]!);
+    while (at >= 0) at = this.placeBehind(at, nowMicros);
   }
 
   /** Whether more of its cost are reserved than are waited for. */
@@ -95,6 +106,26 @@ export class ReservationList {
     for (const reservation of this.all.toReversed()) {
       if (this.forgotten.has(reservation) && this.isSurplus(reservation)) this.remove(reservation);
     }
+  }
+
+  /** Where the reservation is, or the one that is left over in its stead, when it has gone back by one place; -1: it stays. */
+  private placeBehind(at: number, nowMicros: number): number {
+    const [one, next] = this.all.slice(at, at + 2) as [SentReservation, SentReservation?];
+    const { cost } = one.charge;
+    if (next === undefined) return -1;
+    // Of equal ones the first who waits takes the first: it is the other that is left over.
+    if (next.charge.cost === cost) return at + 1;
+    if (!this.areExchangeable(one, next, nowMicros)) {
+      return this.all.findIndex(({ charge }, i) => i > at && charge.cost === cost);
+    }
+    this.all.splice(at, 2, ...exchanged(one, next));
+    return at + 1;
+  }
+
+  private areExchangeable(one: SentReservation, next: SentReservation, nowMicros: number): boolean {
+    // The tokens of one that is overdue would have overflowed meanwhile.
+    if (one.dueMicros <= nowMicros || one.resetsSent !== next.resetsSent) return false;
+    return !this.forgotten.has(one) && !this.forgotten.has(next) && areNeighbours(one, next);
   }
 
   private letGo(reservation: SentReservation): void {

@@ -1,5 +1,12 @@
 import { isSliding } from './algorithm.js';
-import { arrivalMicros, arrivalRemainder, debtUnits, tickMicros } from './algorithms/token-bucket.js';
+import {
+  arrivalMicros,
+  arrivalRemainder,
+  costUnits,
+  debtUnits,
+  tickMicros,
+  waitMicros,
+} from './algorithms/token-bucket.js';
 import type { Charge } from './charge.js';
 import { describeValue, InvalidChargeError, listNames, misconfigured } from './errors.js';
 import type { Policy } from './policy.js';
@@ -76,6 +83,43 @@ export function reservingAs(policy: Policy, other: Policy): Policy {
 /** The longest wait that can be counted exactly, in µs: years, but for limits of millions of tokens. */
 export function longestWaitMicros(policy: Policy): number {
   return Math.floor((MAX_CAPACITY_UNITS - policy.capacityUnits) / policy.refillTokens);
+}
+
+/**
+ * When tokens arrive that were charged in advance, by the clock of this process: counted from the arrival of the answer,
+ * because the storage's time is later than what it said.
+ */
+export function dueMicros(charge: Charge, { nowMicros, debtUnits: [debt] }: StorageReply, toldMicros: number): number {
+  const plain = plainOf(charge.policy);
+  return toldMicros + waitMicros(plain, nowMicros, debt! - plain.capacityUnits);
+}
+
+/** Whether the bucket was charged with the second right after the first: with nothing else, from here or elsewhere. */
+export function areNeighbours(first: Reservation, second: Reservation): boolean {
+  const policy = plainOf(first.charge.policy);
+  if (plainOf(second.charge.policy) !== policy) return false;
+  const [arrival, remainder] = arrivalOf(policy, first.reply, 0);
+  const [arrivalBefore, remainderBefore] = arrivalOf(policy, second.reply, costUnits(policy, second.charge.cost));
+  return arrival === arrivalBefore && remainder === remainderBefore;
+}
+
+/**
+ * Two neighbours as they would be if they had been charged the other way round, which leaves the bucket as it is: the
+ * second arrives sooner, and the first when the second did.
+ */
+export function exchanged<R extends Reservation>(first: R, second: R): readonly [sooner: R, later: R] {
+  const { charge, toldMicros } = second;
+  const units = costUnits(plainOf(first.charge.policy), first.charge.cost);
+  const reply = { ...second.reply, debtUnits: [second.reply.debtUnits[0]! - units] };
+  return [
+    { ...second, reply, dueMicros: dueMicros(charge, reply, toldMicros) },
+    { ...first, reply: second.reply, toldMicros, dueMicros: second.dueMicros },
+  ];
+}
+
+function arrivalOf(policy: Policy, { nowMicros, debtUnits: [debt] }: StorageReply, lessUnits: number) {
+  const before = debt! - lessUnits;
+  return [arrivalMicros(policy, tickMicros(policy, nowMicros), before), arrivalRemainder(policy, before)] as const;
 }
 
 /**

@@ -5,7 +5,7 @@ import { StorageFailureError, WaitTooLongError } from './errors.js';
 import { Pace } from './pace.js';
 import type { Policy } from './policy.js';
 import { RecentMap } from './recent-map.js';
-import { plainOf, type Reservation } from './reservation.js';
+import { dueMicros, type Reservation } from './reservation.js';
 import type { MaybePromise, RateLimitStorage, StorageReply } from './storage.js';
 import type { Timers } from './timers.js';
 import { resetsSent } from './waiting-rooms.js';
@@ -79,14 +79,11 @@ export class Reserver {
       const units = debt + costUnits(policy, cost) - policy.capacityUnits;
       throw this.tooLong(waitMicros(policy, reply.nowMicros, units));
     }
-    const plain = plainOf(policy);
     const nowMicros = this.timers.nowMicros();
     if (debt > 0) {
       this.paceAt(lineKey(subject, reply.madeInstead !== undefined)).learn(sentMicros, nowMicros, reply.nowMicros);
     }
-    // Counted from the arrival of the answer: the storage's time is later than what it said.
-    const dueMicros = nowMicros + waitMicros(plain, reply.nowMicros, debt - plain.capacityUnits);
-    return { asked, charge, reply, toldMicros: nowMicros, dueMicros };
+    return { asked, charge, reply, toldMicros: nowMicros, dueMicros: dueMicros(charge, reply, nowMicros) };
   }
 }
 

@@ -23,6 +23,11 @@ export class WaitingGroups {
     return group;
   }
 
+  /** Whether not all wait for the same number of tokens. */
+  get areSeveral(): boolean {
+    return this.groups.size > 1;
+  }
+
   get isAnybodyWaiting(): boolean {
     for (const { waiters } of this.groups.values()) if (waiters.size > 0) return true;
     return false;

@@ -20,8 +20,8 @@ export interface LineSurroundings {
 /**
  * Who waits in this process for tokens of one bucket, and what has been reserved for them. A reservation is not tied to
  * the one who made it: the first who waits for so many tokens gets it when they arrive. So when somebody leaves, all
- * behind move up, and the last reservation is left over. It goes back to the bucket if it is the last there, too; else
- * it is kept until its time for the next who comes.
+ * behind move up (those who wait for more or fewer because reservations change places), and the last reservation is left
+ * over. It goes back to the bucket if it is the last there, too; else it is kept until its time for the next who comes.
  */
 export class WaitingLine {
   private asking = 0;
@@ -68,7 +68,13 @@ export class WaitingLine {
   }
 
   leave(waiter: Waiter): void {
-    this.groups.of(waiter.cost).waiters.delete(waiter);
+    const { cost } = waiter;
+    const { waiters } = this.groups.of(cost);
+    // What is asked for again has no place yet.
+    if (this.groups.areSeveral && !this.reservations.isRenewing) {
+      this.reservations.moveBack(cost, [...waiters].indexOf(waiter), this.surroundings.timers.nowMicros());
+    }
+    waiters.delete(waiter);
     this.settle();
   }
 

@@ -2,6 +2,7 @@ import type { PolicyDefinition } from '../../src/core/bucket-shape.js';
 import { WaitTooLongError } from '../../src/core/errors.js';
 import { Policy } from '../../src/core/policy.js';
 import { PolicyLimiter } from '../../src/core/policy-limiter.js';
+import { mostReservable } from '../../src/core/reservation.js';
 import { RateLimiter } from '../../src/core/rate-limiter.js';
 import type { StorageReply } from '../../src/core/storage.js';
 import type { Bucket, Charge } from '../../src/core/charge.js';
@@ -109,6 +110,50 @@ describe('what is let go after waiting, by all instances together', () => {
   });
 });
 
+describe('who stays in a line of one instance', () => {
+  it('goes when he would have gone had those who left never come, whatever all of them cost', async () => {
+    const tally = { stayed: 0, left: 0 };
+    await asyncHistories(97, RESET_HISTORIES, async (random, history) => {
+      const policy = new Policy(POLICIES[history % POLICIES.length]!, 'property test');
+      const line = Array.from({ length: random.between(2, 12) }, () => ({
+        cost: random.between(1, mostReservable(policy)),
+        leaves: random.chance(0.5),
+        rank: random.below(1e6),
+      }));
+      const stayers = line.filter(({ leaves }) => !leaves);
+      tally.stayed += stayers.length;
+      tally.left += line.length - stayers.length;
+      expect(await goesAfterMicros(policy, line)).toEqual(await goesAfterMicros(policy, stayers));
+    });
+    expect(tally.left).toBeGreaterThan(RESET_HISTORIES);
+    expect(tally.stayed).toBeGreaterThan(RESET_HISTORIES);
+  });
+});
+
+/** When those go who stay in a line before an empty bucket, which the others leave before anybody can go. */
+async function goesAfterMicros(
+  policy: Policy,
+  line: readonly { readonly cost: number; readonly leaves: boolean; readonly rank: number }[],
+): Promise<readonly number[]> {
+  const time = new VirtualTime(START_MICROS);
+  const limiter = new PolicyLimiter(new RateLimiter(new MemoryStorage({ clock: time })), policy, time);
+  await limiter.consume(SUBJECT, policy.capacity);
+  const went: number[] = [];
+  const leaving: { readonly rank: number; readonly controller: AbortController }[] = [];
+  for (const { cost, leaves, rank } of line) {
+    const controller = new AbortController();
+    if (leaves) leaving.push({ rank, controller });
+    limiter.wait(SUBJECT, { cost, signal: controller.signal }).then(
+      () => went.push(time.nowMicros() - START_MICROS),
+      () => {},
+    );
+  }
+  await time.pass(1000);
+  for (const { controller } of leaving.toSorted((one, other) => one.rank - other.rank)) controller.abort();
+  await time.passAll();
+  return went;
+}
+
 async function worstExcess(
   random: Random,
   history: number,
@@ -128,10 +173,7 @@ async function worstExcess(
   const epochs = [calls];
   const tokenMicros = Math.ceil(policy.refillMicros / policy.refillTokens);
   const scale = Math.max(tokenMicros, policy.intervalMicros);
-  const mostCost =
-    policy.intervalMicros === 0
-      ? policy.capacity
-      : policy.capacity + 1 - (policy.refillTokens * policy.intervalMicros) / policy.refillMicros;
+  const mostCost = mostReservable(policy);
   const here: AbortController[] = [];
   const waits: Promise<void>[] = [];
   for (let i = 0; i < OPERATIONS; i++) {
