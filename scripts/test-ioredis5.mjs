@@ -13,6 +13,7 @@ const SPECS = [
   'scripts',
   'silence',
   'readonly',
+  'new-connections',
   'lifecycle',
   'connection-profile',
 ];

@@ -30,6 +30,24 @@ describe('the options of RedisStorage', () => {
     ['a url without a host', { url: 'redis://' }, /and a host/],
     ['a url of a port alone', { url: 'redis://:6379' }, /url is "redis:\/\/:6379"/],
     ['a url of a port that is none', { url: 'redis://h:99999' }, /cannot be read.*port/],
+    [
+      'a url of a database by name',
+      { url: 'redis://h/abc' },
+      /url is "redis:\/\/h\/abc", whose path is no database.*the number of/,
+    ],
+    ['a url of half a database', { url: 'redis://h/1.5' }, /\/1.5", whose path/],
+    ['a url of a database below 0', { url: 'redis://h/-1' }, /\/-1", whose path/],
+    ['a url of a database in disguise', { url: 'redis://h/%32' }, /\/%32", whose path/],
+    ['a url of two databases', { url: 'redis://h/1/2' }, /\/1\/2", whose path/],
+    ['a url of a database beside the path', { url: 'redis://h?db=-2' }, /the database of url is -2/],
+    ['options of a database that is none', { options: { host: 'h', db: NaN } }, /the database of options is NaN/],
+    ['options of a database in words', { options: { host: 'h', db: 'abc' } }, /the database of options is NaN/],
+    ['options of half a database', { options: { host: 'h', db: 1.5 } }, /the database of options is 1.5/],
+    [
+      'a client of a database below 0',
+      { client: new Redis({ lazyConnect: true, db: -1 }) },
+      /the database of client is -1/,
+    ],
     ['options without a host', { options: {} }, /options names no server: host is undefined/],
     ['options with an unset host', { options: { host: undefined, port: 6379 } }, /host is undefined.*variable/],
     ['options that are none', { options: 'redis://h' }, /options is "redis:\/\/h"/],
@@ -59,6 +77,8 @@ describe('the options of RedisStorage', () => {
     'redis://user:s3cret@:6379',
     'redis://user:s3c/ret@redis.example:6379',
     'redis://user:s3cret@redis.example:99999',
+    'redis://user:s3cret@redis.example/main',
+    'redis://user/s3cret@redis.example',
   ])('%s is refused without telling the password', (secretUrl) => {
     expect(messageOf({ url: secretUrl })).not.toContain('s3c');
   });
@@ -101,7 +121,12 @@ describe('the options of RedisStorage', () => {
     expect(linesOf({ ...offline, ...resending })).toHaveLength(1);
     const safe = { ...offline, ...resending, socketTimeout: 3000 };
     expect(linesOf(safe)).toEqual([]);
-    expect(linesOf({ ...safe, retryStrategy: () => 10 })).toEqual([]);
+    expect(linesOf({ ...safe, retryStrategy: () => 10, commandTimeout: 50 })).toEqual([]);
+    expect(linesOf({ ...safe, commandTimeout: 49 })).toEqual([
+      expect.stringMatching(
+        /commandTimeout of 49 ms: .*sooner than deadlineMs, 50, allows\. Leave it out, or leave out/,
+      ),
+    ]);
     expect(linesOf({ ...safe, retryStrategy: null })).toEqual([
       expect.stringMatching(/retryStrategy: .*never made again\. Give it a function, or leave out reuse/),
     ]);

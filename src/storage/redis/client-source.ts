@@ -17,15 +17,17 @@ const SOURCES = ['url', 'options', 'client', 'cluster'] as const;
 const URL_REMEDY =
   'set it to where Redis is, such as "redis://user:password@redis.example:6379/0"; is the variable of the environment set?';
 
+const DATABASE_REMEDY = 'write the number of the database, from 0, or leave it out for 0';
+
 /** A client of that server which has not connected, or the one that was handed in. @throws RateLimitConfigurationError */
 export function clientFrom(source: ClientSource): RedisClient {
   const { url, options, client, cluster } = source;
   const given = SOURCES.filter((name) => source[name] !== undefined);
   if (given.length > 1) misconfigured(WHERE, `${given.join(' and ')} stand side by side`, 'say once where Redis is');
-  if (client !== undefined) return handedIn(client);
-  if (options !== undefined) return fromOptions(options);
+  if (client !== undefined) return withDatabase(handedIn(client), 'client');
+  if (options !== undefined) return withDatabase(fromOptions(options), 'options');
   if (cluster !== undefined) return fromClusterNodes(cluster, WHERE);
-  if ('url' in source) return fromUrl(url);
+  if ('url' in source) return withDatabase(fromUrl(url), 'url');
   const named = SOURCES.find((name) => name in source);
   return misconfigured(
     WHERE,
@@ -42,7 +44,20 @@ function fromUrl(url: unknown): RedisClient {
   if (!isSocketPath && hostOf(url) === '') {
     misconfigured(WHERE, `url is ${describeUrl(url)}; expected redis:// or rediss:// and a host`, URL_REMEDY);
   }
+  // ioredis reads what begins like a number as that number.
+  if (!isSocketPath && !/^(\/\d*)?$/.test(new URL(url).pathname)) {
+    misconfigured(WHERE, `url is ${describeUrl(url)}, whose path is no database`, DATABASE_REMEDY);
+  }
   return new Redis(url, { lazyConnect: true });
+}
+
+/** ioredis would stay in database 0 without a word, or end the process when it has connected. */
+function withDatabase(client: RedisClient, source: string): RedisClient {
+  const database = client.options?.db ?? 0;
+  if (!Number.isSafeInteger(database) || database < 0) {
+    misconfigured(WHERE, `the database of ${source} is ${describeValue(database)}`, DATABASE_REMEDY);
+  }
+  return client;
 }
 
 function hostOf(url: string): string {

@@ -4,16 +4,20 @@
  */
 export interface RedisClient {
   readonly status: string;
-  readonly isCluster?: boolean;
-  readonly options?: {
-    readonly db?: number;
-    readonly tls?: unknown;
-    readonly redisOptions?: { readonly tls?: unknown };
-    readonly socketTimeout?: number;
-    readonly retryStrategy?: unknown;
-    readonly enableOfflineQueue?: boolean;
-    readonly autoResendUnfulfilledCommands?: boolean;
-  };
+  readonly isCluster?: boolean | undefined;
+  // `| undefined`, because ioredis says so of its options: it matters where `exactOptionalPropertyTypes` is set.
+  readonly options?:
+    | {
+        readonly db?: number | undefined;
+        readonly tls?: unknown;
+        readonly redisOptions?: { readonly tls?: unknown } | undefined;
+        readonly socketTimeout?: number | undefined;
+        readonly commandTimeout?: number | undefined;
+        readonly retryStrategy?: unknown;
+        readonly enableOfflineQueue?: boolean | undefined;
+        readonly autoResendUnfulfilledCommands?: boolean | undefined;
+      }
+    | undefined;
   evalsha(sha1: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>;
   eval(script: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>;
   del(...keys: string[]): Promise<unknown>;
@@ -90,6 +94,7 @@ export function dangersOf({ options = {} }: RedisClient, deadlineMs: number): re
   return [
     ...dangers,
     ...dangersOfSilence(options.socketTimeout, deadlineMs),
+    ...dangersOfHaste(options.commandTimeout, deadlineMs),
     ...dangersOfRetries({ retryStrategy: options.retryStrategy }),
   ];
 }
@@ -100,6 +105,14 @@ export function dangersOfSilence(socketTimeout: unknown, deadlineMs: number): re
   return [
     'no socketTimeout: a connection on which the server has fallen silent is kept, until the operating system gives it ' +
       `up after minutes. Set it to ${Math.max(PATIENT_LIMIT_MS, 2 * deadlineMs)}, with ioredis 6`,
+  ];
+}
+
+/** @param commandTimeout as the client has it */
+export function dangersOfHaste(commandTimeout: unknown, deadlineMs: number): readonly string[] {
+  if (typeof commandTimeout !== 'number' || commandTimeout >= deadlineMs) return [];
+  return [
+    `commandTimeout of ${commandTimeout} ms: a decision fails sooner than deadlineMs, ${deadlineMs}, allows. Leave it out`,
   ];
 }
 

@@ -1,6 +1,6 @@
 import { Cluster, type ClusterOptions } from 'ioredis';
 import { describeValue, misconfigured } from '../../core/errors.js';
-import { connectionProfile, dangersOfRetries, dangersOfSilence, type RedisClient } from './client.js';
+import { connectionProfile, dangersOfHaste, dangersOfRetries, dangersOfSilence, type RedisClient } from './client.js';
 
 const SLOTS_REFRESH_TIMEOUT_MS = 500;
 const RETRY_DELAY_MS = 20;
@@ -27,7 +27,11 @@ interface ClusterClient {
 interface ClusterSettings {
   readonly keyPrefix?: string;
   readonly natMap?: ClusterOptions['natMap'];
-  readonly redisOptions?: { readonly keyPrefix?: string; readonly socketTimeout?: number };
+  readonly redisOptions?: {
+    readonly keyPrefix?: string;
+    readonly socketTimeout?: number;
+    readonly commandTimeout?: number;
+  };
   readonly clusterRetryStrategy?: unknown;
   readonly enableOfflineQueue?: boolean;
   readonly retryDelayOnFailover?: number;
@@ -160,6 +164,7 @@ export function dangersOfCluster(client: RedisClient, deadlineMs: number): reado
   return [
     ...dangers,
     ...dangersOfSilence(redisOptions?.socketTimeout, deadlineMs),
+    ...dangersOfHaste(redisOptions?.commandTimeout, deadlineMs),
     ...dangersOfRetries({ clusterRetryStrategy }),
   ];
 }

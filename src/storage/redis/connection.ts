@@ -2,7 +2,7 @@ import { RateLimitConfigurationError, StorageFailureError } from '../../core/err
 import { outsideRequests } from '../../core/outside-requests.js';
 import { CONNECT_TIMEOUT_MS, DISCONNECT_TIMEOUT_MS, type RedisClient } from './client.js';
 import { connect, selectDatabase } from './connecting.js';
-import { misconfiguration, reasonOf, toError } from './failures.js';
+import { misconfiguration, notAsked, reasonOf, toError } from './failures.js';
 import { probeKey } from './key.js';
 import { ownClient } from './own-client.js';
 import type { Sent } from './question.js';
@@ -37,11 +37,14 @@ export class Connection {
   /** Settles when there is nothing left to wait for, connected or not; rejects when the configuration must change. */
   readonly opened: Promise<void>;
   isOpening = true;
+  /** Whether the latest connection has answered: of one that was made anew nobody is to find out by waiting that it does not. */
+  private isTried = true;
+  private connections = 0;
   private isClosed = false;
   private readonly trouble = new Trouble();
   /** The latest of those that waiting does not cure: it is told once, however often it is met. */
   private toldProblem = '';
-  /** Why the latest connection was given up, when that is because the server must not be written. */
+  /** Why the latest connection is given up, when that is because the server must not be written. */
   private refusal: string | undefined;
   private stopOpening: (problem: RateLimitConfigurationError) => void = () => {};
 
@@ -69,6 +72,8 @@ export class Connection {
     // A connection of the user's is taken as it is: what to do while it is down is the business of its client.
     if (client.status !== 'ready' && !this.options.reuseConnection) {
       sent.fail(notSent(this.trouble.latest ?? new Error(`the connection is "${client.status}"`)));
+    } else if (!this.isTried) {
+      sent.fail(notAsked('its new connection has not answered yet'));
     } else if (sent.isAwaited) {
       send(client, sent);
     } else {
@@ -77,7 +82,8 @@ export class Connection {
   }
 
   /** Asks for something that takes nothing and needs all that decisions need. */
-  probe(subject?: string): Promise<unknown> {
+  async probe(subject?: string): Promise<unknown> {
+    if (!this.options.reuseConnection) await selectDatabase(this.client);
     const message: Message = { keyCount: 1, input: [probeKey(this.options.prefix, subject)] };
     const sent = (send: (sent: Sent) => void): Promise<unknown> =>
       new Promise((answer, fail) => send({ isAwaited: true, answer, fail }));
@@ -135,10 +141,9 @@ export class Connection {
   }
 
   private async findProblem(): Promise<Error | undefined> {
-    const { client, trouble, options } = this;
+    const { client, trouble } = this;
     try {
       await connect(client, trouble, () => this.isClosed);
-      if (!options.reuseConnection) await selectDatabase(client);
       await this.probe();
       return undefined;
     } catch (thrown) {
@@ -155,22 +160,35 @@ export class Connection {
   private readonly onReady = (): void => {
     this.trouble.clear();
     if (this.isOpening) return;
-    const { events, refusal } = this;
     this.refusal = undefined;
-    // It may be the same server as before: then nobody is to find that out by waiting.
-    if (refusal === undefined) events.able();
-    else events.unable(refusal);
-    events.ready();
+    // Each node of a cluster has a breaker of its own, and none keeps anybody from the others.
+    if (this.client.isCluster === true) this.regained();
+    else this.isTried = false;
+    const connection = ++this.connections;
     void this.findProblem().then((problem) => {
-      if (problem === undefined) this.toldProblem = '';
-      if (problem === undefined && refusal !== undefined) this.proven();
-      this.reportProblem(problem);
+      if (connection === this.connections && !this.isClosed) this.tried(problem);
     });
   };
 
-  /** The answers of a connection that was made because of a refusal show that the server can be written. */
-  private proven(): void {
-    if (!this.isClosed && this.refusal === undefined) this.events.able();
+  /** What the first questions on a connection have come to. */
+  private tried(problem: Error | undefined): void {
+    if (problem === undefined) this.toldProblem = '';
+    else this.reportProblem(problem);
+    if (this.isTried) return;
+    if (problem === undefined && this.refusal === undefined) {
+      this.isTried = true;
+      this.regained();
+    } else if (problem !== undefined && this.client.status === 'ready') {
+      // It stands, so there will be no other to try.
+      this.isTried = true;
+      this.events.unable(reasonOf(problem));
+      this.events.ready();
+    }
+  }
+
+  private regained(): void {
+    this.events.able();
+    this.events.ready();
   }
 
   private readonly onRefusal = (reason: string): void => {

@@ -1,6 +1,7 @@
 import { connectionProfile, type RedisClient } from './client.js';
 import { duplicateCluster } from './cluster-client.js';
 import { leaveReplicas } from './read-only.js';
+import { paceReconnections } from './reconnection-pace.js';
 import type { CheckedRedisOptions } from './redis.options.js';
 import { hearAllErrors } from './socket-errors.js';
 import { timeSilence } from './socket-timer.js';
@@ -15,5 +16,5 @@ export function ownClient(
 ): RedisClient {
   const isCluster = client.isCluster === true;
   const copy = isCluster ? duplicateCluster(client, deadlineMs) : client.duplicate(connectionProfile(deadlineMs));
-  return leaveReplicas(timeSilence(hearAllErrors(copy)), onRefusal);
+  return leaveReplicas(paceReconnections(timeSilence(hearAllErrors(copy))), onRefusal);
 }

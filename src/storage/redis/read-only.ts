@@ -1,16 +1,10 @@
 import type { RedisClient } from './client.js';
 import { eachConnection } from './each-connection.js';
 
-/** A server that is left again so soon after the connection before is one that stays a replica … */
-const AGAIN_WITHIN_MS = 1000;
-/** … and is not connected to more often than this. */
-const SHORTEST_PAUSE_MS = 250;
-
 /** What is needed of a client, or of a node of a cluster, to have it connect anew. */
 interface Reconnecting {
   readonly options: {
     reconnectOnError?: ((error: Error) => boolean) | null;
-    retryStrategy?: ((attempt: number) => number) | null;
   };
   on(event: 'close', listener: () => void): unknown;
 }
@@ -29,22 +23,12 @@ export function leaveReplicas(client: RedisClient, onRefusal: (reason: string) =
 
 function leaveOnce(connecting: Reconnecting, onRefusal: (reason: string) => void): void {
   let isLeft = false;
-  let isLeftAgain = false;
-  let leftMs = -Infinity;
-  const { options } = connecting;
-  const { retryStrategy } = options;
   connecting.on('close', () => (isLeft = false));
-  options.reconnectOnError = ({ message }) => {
+  connecting.options.reconnectOnError = ({ message }) => {
     // A script may have an error of its own around it.
     if (isLeft || !message.includes('READONLY')) return false;
     isLeft = true;
-    const nowMs = performance.now();
-    isLeftAgain = nowMs - leftMs < AGAIN_WITHIN_MS;
-    leftMs = nowMs;
     onRefusal(message);
     return true;
   };
-  // Of a node of a cluster there is none: it is found anew.
-  if (typeof retryStrategy !== 'function') return;
-  options.retryStrategy = (attempt) => retryStrategy(attempt) + (isLeft && isLeftAgain ? SHORTEST_PAUSE_MS : 0);
 }
