@@ -19,6 +19,6 @@ export const ALGORITHMS: readonly Algorithm[] = [
 ];
 
 /** Whether it keeps what was taken in the last period, instead of an arrival time. */
-export function isSliding(algorithm: Algorithm | undefined): boolean {
+export function isSliding(algorithm: Algorithm): boolean {
   return algorithm === 'sliding-window-log' || algorithm === 'sliding-window-counter';
 }

@@ -28,8 +28,8 @@ function isSubject(subject: unknown): boolean {
   return typeof subject === 'string' && subject !== '';
 }
 
-function isCost(cost: number): boolean {
-  return Number.isSafeInteger(cost) && cost > 0;
+export function isCost(cost: unknown): cost is number {
+  return Number.isSafeInteger(cost) && (cost as number) > 0;
 }
 
 function invalidCharge({ policy, subject, cost }: Charge): InvalidChargeError {

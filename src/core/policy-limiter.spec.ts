@@ -324,7 +324,7 @@ describe('whoever leaves', () => {
   it('lets nobody who comes later go before one who wants more', async () => {
     const { time, log, ask, askAndMayLeave } = setUp(THREE);
     ask('a', { cost: 3 });
-    const leaves = [...'bcd'].map((name) => askAndMayLeave(name));
+    const leaves = ['b', 'c', 'd'].map((name) => askAndMayLeave(name));
     ask('big', { cost: 3 });
     await time.pass(100_000);
     for (const leave of leaves) leave();
@@ -353,7 +353,7 @@ describe('whoever leaves', () => {
     await time.pass(100_000);
     for (const index of [1, 0, 3, 2]) leaves[index]!();
     await time.passAll();
-    const { debtUnits } = storage.peek([{ policy, subject: ALL, cost: 1 }]) as StorageReply;
+    const { debtUnits } = storage.peek([{ policy, subject: ALL, cost: 1 }]);
     expect(debtUnits).toEqual([2.9 * policy.tokenUnits]);
     expect(time.isIdle).toBe(true);
   });

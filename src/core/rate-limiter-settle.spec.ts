@@ -231,3 +231,31 @@ describe('settle with a storage that answers later', () => {
     expect(await left()).toBe(5);
   });
 });
+
+describe('What is no receipt', () => {
+  it.each([
+    [null, 'null'],
+    [undefined, 'undefined'],
+    [42, '42'],
+    [{}, '{}'],
+    [[], '[]'],
+    [{ charges: [] }, '{"charges":[]}'],
+  ])('is neither refunded nor settled: %p', (given, shown) => {
+    const { limiter } = setUp();
+    const receipt = given as unknown as Receipt;
+    for (const use of [() => limiter.refund(receipt), () => limiter.settle(receipt, 0)]) {
+      expect(use).toThrow(InvalidChargeError);
+      expect(use).toThrow(
+        `The receipt is ${shown}; expected one of decision.receipts, of which a decision that denied has none.`,
+      );
+    }
+  });
+
+  it('is a decision itself, of which nothing is taken for spent', () => {
+    const { consume, left, limiter } = setUp();
+    const decision = consume({ policy: ten, subject: SUBJECT, cost: 4 });
+    expect(() => limiter.refund(decision as unknown as Receipt)).toThrow(InvalidChargeError);
+    expect(limiter.refund(decision.receipts[0]!)).toBe(true);
+    expect(left(ten)).toBe(10);
+  });
+});

@@ -7,7 +7,7 @@ import { checkOptions } from './options.js';
 import { type Overrides, overridesOf } from './overrides/overrides.js';
 import type { Policy } from './policy.js';
 import { PolicyCounters, type PolicyCounts } from './policy-counts.js';
-import { settlementOf } from './settlement.js';
+import { checkReceipt, settlementOf } from './settlement.js';
 import type { MaybePromise, RateLimitStorage, StorageReply } from './storage.js';
 import { toDecision } from './to-decision.js';
 import { resetBuckets } from './waiting-rooms.js';
@@ -94,8 +94,10 @@ export class RateLimiter {
   /**
    * Gives back what an allowed decision took, less what has refilled since: a bucket never holds more than if the
    * charge had not been made. A receipt counts once; giving it again gives nothing back and answers `false`.
+   * @throws InvalidChargeError for what is no receipt
    */
   refund(receipt: Receipt): MaybePromise<boolean> {
+    checkReceipt(receipt);
     if (SPENT.has(receipt)) return false;
     SPENT.add(receipt);
     const done = this.storage.refund(receipt.charges, receipt.takenAtMicros);
@@ -107,9 +109,10 @@ export class RateLimiter {
    * by a function of each. What was taken beyond that is given back like a {@link refund}; what it cost beyond the charge
    * is owed by the bucket, which then holds less than nothing, at most as far as the policy's `maxDebt`. A receipt is
    * refunded or settled once; doing so again changes nothing and answers `false`.
-   * @throws InvalidChargeError for what is no cost; the receipt can be settled still
+   * @throws InvalidChargeError for what is no receipt, and for what is no cost: the receipt can be settled still
    */
   settle(receipt: Receipt, costs: number | ((charge: Charge) => number)): MaybePromise<boolean> {
+    checkReceipt(receipt);
     if (SPENT.has(receipt)) return false;
     const { excess, overrun } = settlementOf(receipt, costs);
     SPENT.add(receipt);

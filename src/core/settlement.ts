@@ -43,3 +43,12 @@ function owedFor({ policy, subject }: Charge, tokens: number): Owed {
     mostUnits: mostTokens * policy.tokenUnits,
   };
 }
+
+/** @throws InvalidChargeError for what an allowed decision cannot have left behind, such as nothing or the decision itself */
+export function checkReceipt(receipt: unknown): void {
+  const { charges, takenAtMicros } = (receipt ?? {}) as Partial<Record<keyof Receipt, unknown>>;
+  if (Array.isArray(charges) && typeof takenAtMicros === 'number') return;
+  throw new InvalidChargeError(
+    `The receipt is ${describeValue(receipt)}; expected one of decision.receipts, of which a decision that denied has none.`,
+  );
+}

@@ -1,4 +1,5 @@
-import { describeValue, misconfigured } from '../core/errors.js';
+import { isCost } from '../core/charge.js';
+import { describeValue, InvalidChargeError, misconfigured } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';
 import type { CostFunction } from './limit-definition.js';
 
@@ -14,7 +15,7 @@ export function checkedCost<F = CostFunction>(
   of = 'the execution context',
 ): number | F {
   if (typeof cost === 'function') return cost;
-  if (typeof cost !== 'number' || !Number.isSafeInteger(cost) || cost < 1) {
+  if (!isCost(cost)) {
     misconfigured(
       where,
       `cost is ${describeValue(cost)}`,
@@ -37,4 +38,17 @@ export function checkedCost<F = CostFunction>(
     );
   }
   return cost;
+}
+
+/**
+ * What a function in its place gave: `undefined` is no default there, because it comes of a mistake.
+ * @param asked what it gave that for
+ * @throws InvalidChargeError for what is no number of tokens
+ */
+export function checkedAnswer(cost: unknown, where: string, asked: string): number {
+  if (isCost(cost)) return cost;
+  throw new InvalidChargeError(
+    `${where}: cost gave ${describeValue(cost)} for ${asked}; expected a whole number of tokens, at least 1. ` +
+      'Remedy: make it give one whatever it is asked with.',
+  );
 }

@@ -92,7 +92,10 @@ export interface GroupShape {
   readonly limits: string | readonly GroupMember[];
 }
 
-/** Numbers that depend on the request, all for one bucket: new numbers apply at once to what the bucket owes. */
+/**
+ * Numbers that depend on the request, all for one bucket: new numbers apply at once to what the bucket owes. Of sliding
+ * windows each length has a bucket of its own.
+ */
 export interface FunctionShape {
   readonly limits: LimitFunction;
 }

@@ -1,4 +1,3 @@
-import { isSliding } from '../core/algorithm.js';
 import { DEFAULT_POLICY_NAME } from '../core/bucket-shape.js';
 import { describeValue, misconfigured } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';
@@ -67,7 +66,6 @@ function policiesWritten(numbers: Untyped, common: CommonDefinition, where: stri
   rejectTwoWays(numbers, where);
   if (tiers !== undefined || tier !== undefined) return byTier(tiers as TiersShape['tiers'], tier, common, where);
   if (typeof limits === 'function') {
-    rejectSlidingFunction(common, where);
     // What a request cannot change is checked now, with numbers that are always good.
     const samples = policiesOf({ capacity: 1, perSeconds: 1 }, common, where);
     return {
@@ -114,16 +112,6 @@ function byTier(tiers: TiersShape['tiers'], tier: unknown, common: CommonDefinit
 
 function groupsOf(named: readonly (readonly [name: string, policies: readonly Policy[]])[]): PlannedLimit['groups'] {
   return new Map(named.filter(([, policies]) => policies.length > 1));
-}
-
-/** A shorter window forgets what a longer one has to remember, so that alternating between the two would lift both. */
-function rejectSlidingFunction({ algorithm }: CommonDefinition, where: string): void {
-  if (!isSliding(algorithm)) return;
-  misconfigured(
-    where,
-    `algorithm is "${algorithm}" for numbers that a request decides, and one window cannot be of two lengths`,
-    'use tiers, which have windows of their own, or another algorithm',
-  );
 }
 
 /** A limit that is written in two ways would be one that nobody expects. */

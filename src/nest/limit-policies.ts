@@ -33,8 +33,16 @@ const UNLIMITED: readonly Policy[] = [];
 /** Functions of requests that make new numbers for everybody would otherwise fill the memory with them. */
 const NUMBERS_REMEMBERED = 10_000;
 
-/** The policies of a limit: one of its name, or several with names of their own behind it. */
-export function policiesOf(limits: Limits, common: CommonDefinition, where: string): readonly Policy[] {
+/**
+ * The policies of a limit: one of its name, or several with names of their own behind it.
+ * @param make a policy of each definition
+ */
+export function policiesOf(
+  limits: Limits,
+  common: CommonDefinition,
+  where: string,
+  make = (definition: PolicyDefinition): Policy => new Policy(definition, where),
+): readonly Policy[] {
   const members = membersOf(limits, where);
   if (members.length === 0) {
     misconfigured(where, 'the list of limits is empty', 'write at least one limit, or remove it');
@@ -49,7 +57,7 @@ export function policiesOf(limits: Limits, common: CommonDefinition, where: stri
       );
     }
     const full = name === undefined ? common.name : `${common.name}.${name}`;
-    return new Policy({ ...common, ...member, name: full } as PolicyDefinition, where);
+    return make({ ...common, ...member, name: full } as PolicyDefinition);
   });
   rejectTwins(policies, where);
   rejectIdleMembers(policies, where);
@@ -66,12 +74,22 @@ export function choiceByFunction(limits: LimitFunction, common: CommonDefinition
     const key = typeof found === 'string' ? found : JSON.stringify(membersOf(found, at));
     let policies = known.get(key);
     if (policies === undefined) {
-      policies = policiesOf(found, common, at);
+      policies = policiesOf(found, common, at, (definition) => policyOfItsLength(definition, at));
       known.set(key, policies);
     }
     return policies;
   };
   return (context) => whenKnown(limits(context), (found) => choose(found, context));
+}
+
+/**
+ * Of sliding windows each length has buckets of its own: in one bucket a shorter window would forget what a longer one has
+ * to remember, and whoever alternates between the two would be free of the longer one.
+ */
+function policyOfItsLength(definition: PolicyDefinition, where: string): Policy {
+  const policy = new Policy(definition, where);
+  if (policy.windowMicros === 0) return policy;
+  return new Policy({ ...definition, place: `${policy.place}/~${policy.quotaSeconds}s` }, where);
 }
 
 /** The policies of every tier, made at start. */

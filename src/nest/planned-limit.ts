@@ -3,6 +3,7 @@ import type { Charge } from '../core/charge.js';
 import { describeValue, InvalidChargeError } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';
 import type { MaybePromise } from '../core/storage.js';
+import { checkedAnswer } from './cost-check.js';
 import type { CostFunction, SettleRules, SkipFunction } from './limit-definition.js';
 import type { PolicyChoice } from './limit-policies.js';
 import { whenAllKnown, whenKnown } from './maybe-promise.js';
@@ -100,8 +101,11 @@ function charged(
   if (typeof who === 'string' && typeof cost === 'number')
     return policies.map((policy) => ({ policy, subject: who, cost }));
   if (who instanceof Promise) who.catch(() => {});
-  const asked = typeof cost === 'number' ? cost : cost(context);
-  return whenAllKnown<string | number, readonly Charge[]>([who, whenKnown(asked, (known) => known)], ([name, tokens]) =>
+  const asked =
+    typeof cost === 'number'
+      ? cost
+      : whenKnown(cost(context), (given) => checkedAnswer(given, where, handlerName(context)));
+  return whenAllKnown<string | number, readonly Charge[]>([who, asked], ([name, tokens]) =>
     policies.map((policy) => ({ policy, subject: name as string, cost: tokens as number })),
   );
 }

@@ -7,6 +7,7 @@ import {
   type RateLimitOptionsFactory,
   resolveOptions,
 } from './rate-limit.options.js';
+import { kindOf } from './subjects/subject.js';
 
 /** What `RateLimitModule.forRootAsync` takes: exactly one of the three ways to come by options. */
 export interface RateLimitModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
@@ -52,9 +53,22 @@ export function asyncProviders(options: RateLimitModuleAsyncOptions): Provider[]
   }
   const fromFactory: Provider = {
     provide: RATE_LIMIT_OPTIONS,
-    useFactory: async (factory: RateLimitOptionsFactory) =>
-      resolveOptions(await factory.createRateLimitOptions(), where),
+    useFactory: async (factory: unknown) => {
+      checkFactory(factory, `${where} ${useClass === undefined ? 'useExisting' : 'useClass'}`);
+      return resolveOptions(await factory.createRateLimitOptions(), where);
+    },
     inject: [useExisting ?? OPTIONS_FACTORY],
   };
   return useClass === undefined ? [fromFactory] : [{ provide: OPTIONS_FACTORY, useClass }, fromFactory];
+}
+
+/** @throws RateLimitConfigurationError for what no options can be asked of */
+function checkFactory(factory: unknown, where: string): asserts factory is RateLimitOptionsFactory {
+  const { createRateLimitOptions } = (factory ?? {}) as Partial<Record<string, unknown>>;
+  if (typeof createRateLimitOptions === 'function') return;
+  misconfigured(
+    where,
+    `${kindOf(factory)} has no method createRateLimitOptions`,
+    'write createRateLimitOptions(), which gives the options, or use useFactory',
+  );
 }

@@ -1,9 +1,9 @@
-import type { ExecutionContext } from '@nestjs/common';
 import type { Decision } from '../core/decision.js';
 import { retryAfterSeconds, UNAVAILABLE_SECONDS } from './headers/retry-after.js';
 import type { RefusalBody } from './rate-limit.options.js';
 
-type Body = string | Record<string, unknown>;
+/** What a refusal says. */
+export type Body = string | Record<string, unknown>;
 
 const PROBLEM_TYPES = 'https://iana.org/assignments/http-problem-types#';
 
@@ -15,16 +15,13 @@ const BLOCKED = 'This client is blocked.';
 const EXCEEDED_PROBLEM = { type: `${PROBLEM_TYPES}quota-exceeded`, title: 'Quota Exceeded' };
 const BLOCKED_PROBLEM = { type: `${PROBLEM_TYPES}abnormal-usage-detected`, title: 'Abnormal Usage Detected' };
 
-/** The body of a 429. The problem document has `status` and no `statusCode`: Nest's Express adapter would reset its media type. */
-export function exceededBody(
-  kind: RefusalBody,
-  decision: Decision,
-  context: ExecutionContext,
-  laterSeconds: number,
-): Body {
-  if (typeof kind === 'function') return kind(decision, context);
+/**
+ * The body of a 429, also where a function of the application made none. The problem document has `status` and no
+ * `statusCode`: Nest's Express adapter would reset its media type.
+ */
+export function exceededBody(kind: RefusalBody, decision: Decision, laterSeconds: number): Body {
   const detail = explain(decision, laterSeconds);
-  if (kind === 'nest') return { statusCode: 429, message: detail, error: 'Too Many Requests' };
+  if (kind !== 'problem') return { statusCode: 429, message: detail, error: 'Too Many Requests' };
   return {
     ...(decision.isBlocked ? BLOCKED_PROBLEM : EXCEEDED_PROBLEM),
     status: 429,

@@ -87,8 +87,8 @@ export class RoutePlans {
     for (const ancestor of lineage(controller)) {
       this.apply(effective, ancestor, ancestor.name, () => this.places.placeOf(controller));
     }
-    if (owner !== undefined) {
-      this.apply(effective, owner, route, () => this.places.placeOf(controller, name), name);
+    for (const holder of holdersOf(controller, owner)) {
+      this.apply(effective, holder, route, () => this.places.placeOf(controller, name), name);
     }
     return effective.list(`@RateLimit on ${route}`).map((limit) => this.registry.apply(limit));
   }
@@ -129,9 +129,19 @@ function ownerOf(controller: Type, name: string): object | undefined {
   return prototype ?? undefined;
 }
 
+/** Where limits of a method may be noted: where it is written, and on what inherits it, by code. The farthest first. */
+function holdersOf(controller: Type, owner: object | undefined): readonly object[] {
+  const holders: object[] = [];
+  if (owner === undefined) return holders;
+  for (let holder = controller.prototype as object; holder !== owner; holder = Object.getPrototypeOf(holder) as object)
+    holders.unshift(holder);
+  return [owner, ...holders];
+}
+
 /** A handler of no known name may be any of the methods, with any of their limits. */
 function rejectLostLimits(controller: Type, route: string): void {
-  if (!lineage(controller).some((type) => methodsOf(type).some((method) => methodDeclaresLimits(type, method)))) return;
+  if (!lineage(controller).some((type) => methodsOf(type).some((method) => methodDeclaresLimits(controller, method))))
+    return;
   misconfigured(
     route,
     `a handler of ${controller.name} is a function that was put in the place of a method at run time, so its limits cannot be told`,
@@ -157,5 +167,5 @@ export function declaresLimits(type: Type): boolean {
 /** Whether `@RateLimit` stands on the method that a class has by this name. */
 export function methodDeclaresLimits(type: Type, method: string): boolean {
   const owner = type.prototype === undefined ? undefined : ownerOf(type, method);
-  return owner !== undefined && own(LIMITS_METADATA, owner, method).length > 0;
+  return holdersOf(type, owner).some((holder) => own(LIMITS_METADATA, holder, method).length > 0);
 }

@@ -1,6 +1,7 @@
 import { Inject } from '@nestjs/common';
 import { misconfigured } from '../core/errors.js';
 import { EVERYONE, type PolicyLimiter } from '../core/policy-limiter.js';
+import { checkedAnswer } from './cost-check.js';
 import { limiterToken } from './limiter-token.js';
 import { getRateLimiterToken } from './named-limiters.module.js';
 import {
@@ -46,7 +47,7 @@ function waiting(method: Method, key: symbol, where: string, options: WaitForRat
     }
     const who = typeof subject === 'function' ? subject.apply(this, args) : subject;
     await limiter.wait(who, {
-      cost: typeof cost === 'function' ? cost.apply(this, args) : cost,
+      cost: typeof cost === 'function' ? checkedAnswer(cost.apply(this, args), where, 'a call') : cost,
       signal: signal?.apply(this, args),
       maxWaitMs,
     });

@@ -2,6 +2,7 @@ import { Controller, type ExecutionContext, Get } from '@nestjs/common';
 import { type Decision, RateLimit, RateLimitModule, type RateLimitModuleOptions } from 'nestjs-token-bucket';
 import { limitFields } from './support/fields.js';
 import { LANES, makeStorage, useApps } from './support/lanes.js';
+import { KeptLog } from './support/logs.js';
 
 @Controller()
 class OnceController {
@@ -95,4 +96,53 @@ describe.each(LANES)('Bodies of refusals on $platform with $storage', ({ platfor
     const response = await refusal({ body: () => 'Slow down.' });
     expect(await response.json()).toEqual({ statusCode: 429, message: 'Slow down.' });
   });
+
+  const ELSE = 'for OnceController.once; expected a text or an object, at once';
+  const NO_BODIES: readonly [what: string, make: () => unknown, did: string][] = [
+    ['a promise', async () => ({ late: true }), `gave an instance of Promise ${ELSE}`],
+    ['a promise that fails', () => Promise.reject(new Error('no text')), `gave an instance of Promise ${ELSE}`],
+    ['undefined', () => undefined, `gave undefined ${ELSE}`],
+    ['null', () => null, `gave null ${ELSE}`],
+    ['a number', () => 429, `gave 429 ${ELSE}`],
+    [
+      'an error that it throws',
+      () => {
+        throw new Error('no text');
+      },
+      'failed for OnceController.once: no text',
+    ],
+  ];
+  it.each(NO_BODIES)(
+    "are Nest's usual shape where a function gives %s, which is told once",
+    async (_what, make, did) => {
+      const log = new KeptLog();
+      const { get } = await start({
+        platform,
+        imports: [
+          RateLimitModule.forRoot({
+            storage: makeStorage(storage),
+            body: make as () => string,
+            logDenials: false,
+            instances: 1,
+          }),
+        ],
+        controllers: [OnceController],
+        configure: (app) => app.useLogger(log),
+      });
+      await get('/');
+      for (let i = 0; i < 3; i++) {
+        const response = await get('/');
+        expect(response.status).toBe(429);
+        expect(await response.json()).toEqual({
+          statusCode: 429,
+          message: `Rate limit exceeded. Retry in ${response.headers.get('Retry-After')} seconds.`,
+          error: 'Too Many Requests',
+        });
+      }
+      expect(log.of('RateLimit')).toEqual([
+        `error [RateLimit] RateLimitModule.forRoot body: it ${did}. ` +
+          "Remedy: correct it, or use 'nest' or 'problem'. Such refusals have the body of 'nest'. This is said once.",
+      ]);
+    },
+  );
 });

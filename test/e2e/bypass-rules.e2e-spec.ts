@@ -133,13 +133,6 @@ const ROWS: readonly MistakeRow[] = [
     'onStorageFailure',
   ],
   [
-    'a sliding window whose length a request decides',
-    () => onMethod([RateLimit(() => '1/second', { algorithm: 'sliding-window-log' })]),
-    AT_LIST,
-    'algorithm is "sliding-window-log"',
-    'tiers',
-  ],
-  [
     'a debt that nothing can make',
     () => onMethod([RateLimit(1, 1, { maxDebt: 10 })]),
     AT_LIST,

@@ -3,6 +3,7 @@ import {
   type BucketShape,
   getRateLimiterToken,
   InjectRateLimiter,
+  InvalidChargeError,
   LimiterClosedError,
   MemoryStorage,
   PolicyLimiter,
@@ -171,6 +172,24 @@ describe.each(ways)('A limiter that is injected by the name of its policy: %s', 
     await jest.advanceTimersByTimeAsync(10_002);
     expect(await next).toBe('one');
   });
+
+  it.each([undefined, null, NaN, 0, '2'])(
+    'says so where a function gives a call the cost %p, and takes nothing',
+    async (cost) => {
+      @Injectable()
+      class Batches {
+        @WaitForRateLimit('carrier', { cost: (given: unknown) => given as number })
+        async send(_given: unknown): Promise<void> {}
+      }
+      await start({ providers: [Batches, Mailer] });
+      const sent = app.get(Batches).send(cost);
+      await expect(sent).rejects.toThrow(InvalidChargeError);
+      await expect(sent).rejects.toThrow(
+        /^@WaitForRateLimit on Batches\.send: cost gave .* for a call; .* Remedy: make it give one/,
+      );
+      expect((await app.get(Mailer).carrier.peek('everyone')).remaining).toBe(2);
+    },
+  );
 
   it('says so where the object of the method was not made by Nest', async () => {
     await start();

@@ -1,5 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import {
+  afterAuthentication,
+  everyone,
+  firstOf,
   header,
   ip,
   MemoryStorage,
@@ -7,6 +11,7 @@ import {
   type RateLimitModuleOptions,
   type RateLimitOptionsFactory,
   SkipRateLimit,
+  user,
 } from 'nestjs-token-bucket';
 import { expectMistake, loose, looseAsync, type MistakeRow, onMethod } from './support/mistakes.js';
 
@@ -87,6 +92,22 @@ describe('An application with values that cannot mean anything', () => {
       'the subject is "user"',
       'use ip(), user()',
     ],
+    ...Object.entries({ ip, user, everyone, header, firstOf, afterAuthentication }).map(
+      ([name, factory]): MistakeRow => [
+        `a call that was forgotten: ${name}`,
+        loose({ by: factory }),
+        `${FOR_ROOT} by`,
+        `the subject is function ${name}, which makes one`,
+        `call it: write ${name}(`,
+      ],
+    ),
+    [
+      'a call that was forgotten on a limit',
+      () => onMethod([RateLimit(10, 60, { by: ip as never })]),
+      `${AT_LIST} by`,
+      'the subject is function ip, which makes one',
+      'call it: write ip()',
+    ],
     [
       'a header that no request can have',
       () => onMethod([RateLimit(10, 60, { by: header('x api key') })]),
@@ -109,6 +130,9 @@ describe('An application with values that cannot mean anything', () => {
     createRateLimitOptions(): RateLimitModuleOptions {
       return {};
     }
+  }
+  class Settings {
+    readonly capacity = 100;
   }
   const useFactory = () => ({});
   const ways = 'expected exactly one of useFactory, useClass and useExisting';
@@ -137,6 +161,20 @@ describe('An application with values that cannot mean anything', () => {
       FOR_ROOT_ASYNC,
       'the options are undefined',
       'pass an object',
+    ],
+    [
+      'by a class that cannot make them',
+      looseAsync({ useClass: Settings }),
+      `${FOR_ROOT_ASYNC} useClass`,
+      'an instance of Settings has no method createRateLimitOptions',
+      'write createRateLimitOptions(), which gives the options, or use useFactory',
+    ],
+    [
+      'by a provider that cannot make them',
+      looseAsync({ useExisting: HttpAdapterHost }),
+      `${FOR_ROOT_ASYNC} useExisting`,
+      'an instance of HttpAdapterHost has no method createRateLimitOptions',
+      'or use useFactory',
     ],
     [
       'with a storage that is none',

@@ -1,5 +1,5 @@
-import { Controller, Get } from '@nestjs/common';
-import { Decision, RateLimit, RateLimitDecision, RateLimitModule } from 'nestjs-token-bucket';
+import { Controller, Get, type Type } from '@nestjs/common';
+import { Decision, RateLimit, RateLimitDecision, RateLimitModule, SkipRateLimit } from 'nestjs-token-bucket';
 import { admitted, policiesOf, stillStorage } from './support/admission.js';
 import { members, remaining } from './support/fields.js';
 import { useApps } from './support/lanes.js';
@@ -110,5 +110,59 @@ describe('Controllers that extend a class', () => {
       'of-class': { q: 5, w: 60 },
       'of-house': { q: 6, w: 60 },
     });
+  });
+});
+
+describe('A method that a class inherits and decorates by code', () => {
+  const start = useApps();
+
+  const decorate = (type: Type, method: string, decorator: MethodDecorator): void => {
+    const prototype = type.prototype as object;
+    decorator(prototype, method, { value: Reflect.get(prototype, method) as unknown });
+  };
+
+  @Controller('sharks')
+  class SharksController extends FishController {}
+  decorate(SharksController, 'list', RateLimit(1, 60, { name: 'of-sharks' }));
+
+  @Controller('sea')
+  class SeaController extends SharksController {}
+  decorate(SeaController, 'list', RateLimit(5, 60));
+  decorate(SeaController, 'bare', SkipRateLimit('of-class'));
+
+  @Controller('rays')
+  class RaysController extends SeaController {
+    @Get() override list(@RateLimitDecision() decision: Decision): readonly string[] {
+      return policyIds(decision);
+    }
+  }
+
+  const startSea = () =>
+    start({
+      imports: [RateLimitModule.forRoot({ storage: stillStorage() })],
+      controllers: [FishController, SharksController, SeaController, RaysController],
+    });
+
+  it('has these limits beside those that it inherits', async () => {
+    const app = await startSea();
+    expect(await policiesOf(app, '/sharks')).toEqual(['of-class', 'default', 'of-sharks']);
+    expect((await app.get('/sharks')).status).toBe(429);
+  });
+
+  it('has them in a class that extends this one, whose own replace those of their name', async () => {
+    const app = await startSea();
+    expect(members(await app.get('/sea'), 'RateLimit-Policy')).toEqual({
+      'of-class': { q: 8, w: 60 },
+      'of-sharks': { q: 1, w: 60 },
+      default: { q: 5, w: 60 },
+    });
+    expect(await policiesOf(app, '/sea/bare')).toEqual([]);
+  });
+
+  it('has them neither in the class that it is inherited from nor where it is overridden', async () => {
+    const app = await startSea();
+    expect(await policiesOf(app, '/fish')).toEqual(['of-class', 'default']);
+    expect(await policiesOf(app, '/rays')).toEqual(['of-class']);
+    expect(await policiesOf(app, '/sharks/bare')).toEqual(['of-class']);
   });
 });

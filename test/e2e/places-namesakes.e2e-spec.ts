@@ -1,9 +1,11 @@
-import { type ModuleMetadata, Module, type Type } from '@nestjs/common';
-import { RateLimitModule, type RateLimitStorage } from 'nestjs-token-bucket';
+import { Controller, Get, type ModuleMetadata, Module, type Type } from '@nestjs/common';
+import { RouterModule } from '@nestjs/core';
+import { RateLimit, RateLimitModule, type RateLimitStorage } from 'nestjs-token-bucket';
 import { admitted, stillStorage } from './support/admission.js';
 import type { AppSettings, RunningApp } from './support/app.js';
 import { remaining } from './support/fields.js';
 import { useApps } from './support/lanes.js';
+import { expectMistake } from './support/mistakes.js';
 import { reportsController } from './support/places.js';
 
 const LEFT = { default: 3, 'of-class': 7 };
@@ -122,5 +124,111 @@ describe('Controllers of the same name do not share buckets', () => {
       'SalesModule/ReportsController@2/of-class',
       'SalesModule/ReportsController@2/list/default',
     ]);
+  });
+});
+
+describe('One controller class that two modules serve at paths of their own', () => {
+  const start = useApps();
+
+  /** The class in two modules, one below /a and one below /b. */
+  const twice = (controllers: readonly [Type, Type], paths: readonly [string, string] = ['a', 'b']): AppSettings => {
+    const modules = controllers.map((one, i) => moduleOf(`${'AB'[i]}Module`, { controllers: [one] }));
+    return {
+      imports: [
+        RateLimitModule.forRoot({
+          storage: stillStorage(),
+          default: { capacity: 9, perSeconds: 60 },
+          policies: { exports: { capacity: 5, perSeconds: 60 } },
+        }),
+        ...modules,
+        RouterModule.register(modules.map((module, i) => ({ path: paths[i]!, module }))),
+      ],
+      controllers: [NamingController],
+    };
+  };
+
+  @Controller('naming')
+  class NamingController {
+    @Get() @RateLimit('exports') exports(): string {
+      return 'names the shared policy';
+    }
+  }
+
+  class Reports extends reportsController({ path: 'reports' }) {}
+  @Controller('heirs')
+  class Heirs extends Reports {}
+
+  it.each([
+    ['a class', reportsController({ path: 'reports' })],
+    ['a class that inherits them', Heirs],
+  ])('is an error at start with limits of its own: %s', (what, controller) =>
+    expectMistake(
+      what,
+      () => twice([controller, controller]),
+      `@RateLimit on ${controller.name}`,
+      'the modules "AModule", "BModule" serve it at "/a" and at "/b", and which of them a request comes through cannot be told',
+      'extend the class once for each module, or give the limit an id to share its bucket on purpose',
+    ),
+  );
+
+  it('starts where it extends the class once for each', async () => {
+    @Controller('reports')
+    class AReports extends Reports {}
+    @Controller('reports')
+    class BReports extends Reports {}
+    const app = await start(twice([AReports, BReports]));
+    expect(await admitted(app, '/a/reports', 10)).toBe(4);
+    expect(await firstOf(app, '/b/reports')).toEqual(LEFT);
+  });
+
+  it('starts where its limits are shared on purpose: those of the module, and those of an id', async () => {
+    @Controller('shared')
+    class SharedController {
+      @Get('default') byDefault(): string {
+        return 'the default of the module';
+      }
+
+      @Get('exports') @RateLimit('exports') exports(): string {
+        return 'a shared policy';
+      }
+
+      @Get('id') @RateLimit(4, 60, { id: 'ours' }) ofId(): string {
+        return 'an id';
+      }
+    }
+    const app = await start(twice([SharedController, SharedController]));
+    for (const [path, name, left] of [
+      ['default', 'default', 8],
+      ['exports', 'exports', 4],
+      ['id', 'default', 3],
+    ] as const) {
+      expect(remaining(await app.get(`/a/shared/${path}`), name)).toBe(left);
+      expect(remaining(await app.get(`/b/shared/${path}`), name)).toBe(left - 1);
+    }
+  });
+
+  it('starts where the paths are one, so that the first answers everything', async () => {
+    const controller = reportsController({ path: 'reports' });
+    const app = await start(twice([controller, controller], ['a', '/a/']));
+    expect(await admitted(app, '/a/reports', 10)).toBe(4);
+  });
+
+  it('starts where one dynamic module is imported twice, which has one path', async () => {
+    const controller = reportsController({ path: 'reports' });
+    const module = moduleOf('FeatureModule', {});
+    const feature = (name: string) => ({
+      module,
+      controllers: [controller],
+      providers: [{ provide: name, useValue: name }],
+    });
+    const app = await start({
+      imports: [
+        RateLimitModule.forRoot({ storage: stillStorage() }),
+        feature('one'),
+        feature('other'),
+        RouterModule.register([{ path: 'a', module }]),
+      ],
+    });
+    expect(await admitted(app, '/a/reports', 10)).toBe(4);
   });
 });

@@ -12,6 +12,7 @@ import {
 import { admitted, stillStorage } from './support/admission.js';
 import { PLATFORMS } from './support/app.js';
 import { useApps } from './support/lanes.js';
+import { KeptLog } from './support/logs.js';
 import { as, SignInGuard } from './support/sign-in.js';
 
 /** Who signed in, as an application keeps it; known only after its guards. */
@@ -93,14 +94,17 @@ class SubjectsController {
 
 describe.each(PLATFORMS)('Subjects on %s', (platform) => {
   const startApp = useApps();
-  const start = () =>
-    startApp({
+  const start = async () => {
+    const log = new KeptLog();
+    const app = await startApp({
       platform,
       imports: [RateLimitModule.forRoot({ storage: stillStorage() })],
       controllers: [SubjectsController],
       providers: [SignInGuard],
-      configure: (app) => app.useGlobalGuards(new SignInGuard()),
+      configure: (nest) => nest.useGlobalGuards(new SignInGuard()).useLogger(log),
     });
+    return { ...app, log };
+  };
 
   it('ip() tells addresses apart, and knows one in every spelling', async () => {
     const app = await start();
@@ -118,6 +122,19 @@ describe.each(PLATFORMS)('Subjects on %s', (platform) => {
     expect(await admitted(app, '/address', 4, '2001:db8:1:3::1')).toBe(3);
     expect(await admitted(app, '/home-network', 4, '2001:db8:1:2::1')).toBe(3);
     expect(await admitted(app, '/home-network', 4, '2001:db8:1:ff::1')).toBe(0);
+  });
+
+  it.each(['/address', '/user'])('what is forwarded and is no address is a 400 that nobody logs: %s', async (path) => {
+    const { get, log } = await start();
+    for (const client of ['unknown', 'x', '203.0.113.300', '_hidden', '203.0.113.1, <script>']) {
+      const refusal = await get(path, client);
+      expect([client, refusal.status]).toEqual([client, 400]);
+      expect(await refusal.json()).toMatchObject({
+        message: 'The forwarded client address (X-Forwarded-For) is no IP address; requests are limited by it.',
+      });
+    }
+    expect(log.of('ExceptionsHandler')).toEqual([]);
+    expect((await get(path)).headers.get('RateLimit')).toContain('r=2');
   });
 
   it('user() knows a user behind every address, and strangers by theirs', async () => {

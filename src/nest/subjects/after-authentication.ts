@@ -1,4 +1,5 @@
 import { describeValue, misconfigured } from '../../core/errors.js';
+import { markFactory } from './subject-factories.js';
 import { functionSubject, type SubjectFunction, type SubjectResolver } from './subject.js';
 
 /**
@@ -16,5 +17,6 @@ export function afterAuthentication(subjectFunction: SubjectFunction): SubjectRe
       'pass a function of the execution context',
     );
   }
-  return functionSubject(subjectFunction, 'interceptor', `afterAuthentication(${described})`);
+  return functionSubject(subjectFunction, 'interceptor', `afterAuthentication(${described})`, 'afterAuthentication()');
 }
+markFactory(afterAuthentication, 'afterAuthentication((context) => …)');

@@ -1,3 +1,4 @@
+import { markFactory } from './subject-factories.js';
 import type { SubjectResolver } from './subject.js';
 
 const EVERYONE: SubjectResolver = {
@@ -11,3 +12,4 @@ const EVERYONE: SubjectResolver = {
 export function everyone(): SubjectResolver {
   return EVERYONE;
 }
+markFactory(everyone, 'everyone()');

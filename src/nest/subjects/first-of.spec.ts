@@ -40,6 +40,7 @@ describe('firstOf', () => {
   it('lets the last one say what is missing', async () => {
     expect(() => resolve(bare, ip(), header('x-api-key'))).toThrow(BadRequestException);
     expect(() => resolve(bare, header('x-api-key'), ip())).toThrow('PLACE: ip() found no client address');
+    expect(() => resolve({ ...bare, ip: 'unknown' }, header('x-api-key'), ip())).toThrow(BadRequestException);
     expect(() => resolve(bare, header('x-api-key'), () => undefined)).toThrow(MissingSubjectError);
     await expect(resolve(bare, later(undefined), team)).rejects.toThrow('no team');
   });

@@ -1,6 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { misconfigured } from '../../core/errors.js';
 import type { MaybePromise } from '../../core/storage.js';
+import { markFactory } from './subject-factories.js';
 import {
   type HttpRequest,
   isPromiseLike,
@@ -31,9 +32,10 @@ export function firstOf(...subjects: readonly Subject[]): SubjectResolver {
     description: `firstOf(${resolvers.map(({ description }) => description).join(', ')})`,
     usesAddress: resolvers.some(({ usesAddress }) => usesAddress),
     resolve: (context, request) => firstFrom(0, resolvers, context, request),
-    missing: (place) => missingSubject(last, place),
+    missing: (place, request) => missingSubject(last, place, request),
   };
 }
+markFactory(firstOf, "firstOf(header('x-api-key'), ip())");
 
 function firstFrom(
   start: number,

@@ -1,5 +1,6 @@
 import { BadRequestException } from '@nestjs/common';
 import { describeValue, misconfigured } from '../../core/errors.js';
+import { markFactory } from './subject-factories.js';
 import type { SubjectResolver } from './subject.js';
 
 /** The characters of a header field name (RFC 9110, section 5.1). */
@@ -38,3 +39,4 @@ export function header(name: string): SubjectResolver {
     missing: () => new BadRequestException(`Header "${name}" is missing; requests are limited by it.`),
   };
 }
+markFactory(header, "header('x-api-key')");

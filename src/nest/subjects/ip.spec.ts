@@ -1,4 +1,4 @@
-import type { ExecutionContext } from '@nestjs/common';
+import { BadRequestException, type ExecutionContext } from '@nestjs/common';
 import { MissingSubjectError, RateLimitConfigurationError } from '../../core/errors.js';
 import { ip, type IpOptions } from './ip.js';
 import { type HttpRequest, resolveSubject } from './subject.js';
@@ -61,11 +61,23 @@ describe('ip', () => {
     expect(ip({ trustAnyProxy: true }).resolve(HANDLER, new CredulousRequest())).toBe('ip:203.0.113.7');
   });
 
-  it.each([undefined, null, '', 'unknown', 'x', 42, {}])('refuses where the address is %p', (address) => {
+  it.each([undefined, null, '', 42, {}])('refuses where the address is %p', (address) => {
     expect(() => subjectOf(address)).toThrow(MissingSubjectError);
     expect(() => subjectOf(address)).toThrow(`${PLACE}: ip() found no client address`);
     expect(() => subjectOf(address)).toThrow(/Unix socket.*proxy.*Remedy: .*Express: .*Fastify: /);
   });
+
+  // Told in the log with its stack, as other errors are, it would let whoever sends it fill the log.
+  it.each(['unknown', 'x', '203.0.113.300', '203.0.113.7:x'])(
+    'refuses what somebody wrote for an address: %p',
+    (text) => {
+      expect(() => subjectOf(text)).toThrow(
+        new BadRequestException(
+          'The forwarded client address (X-Forwarded-For) is no IP address; requests are limited by it.',
+        ),
+      );
+    },
+  );
 
   it.each([
     [{ ipv6Prefix: 31 }, 'ipv6Prefix is 31; expected an integer from 32 to 64'],

@@ -1,9 +1,11 @@
+import { BadRequestException } from '@nestjs/common';
 import { describeValue, misconfigured, MissingSubjectError } from '../../core/errors.js';
 import { checkOptions } from '../../core/options.js';
 import { isIpv6Prefix, MOST_IPV6_PREFIX } from './address.js';
 import { addressSubjects } from './address-subjects.js';
 import { rejectUnlimitedTrust } from './proxy-trust.js';
-import type { SubjectResolver } from './subject.js';
+import { markFactory } from './subject-factories.js';
+import type { HttpRequest, SubjectResolver } from './subject.js';
 
 /** How addresses become subjects. */
 export interface IpOptions {
@@ -22,7 +24,8 @@ export interface IpOptions {
 
 /**
  * Limits the client's address as the platform tells it (`request.ip`, so by the proxy settings of Express or Fastify).
- * IPv6 addresses count by their block of 2^64; IPv4 addresses written as IPv6 count as IPv4.
+ * IPv6 addresses count by their block of 2^64; IPv4 addresses written as IPv6 count as IPv4. What is forwarded and is no
+ * address is refused with 400.
  *
  * @throws RateLimitConfigurationError for options that mean nothing.
  */
@@ -50,12 +53,22 @@ export function ip(options: IpOptions = {}): SubjectResolver {
       const { ip } = request;
       return typeof ip === 'string' ? subjects.of(ip) : undefined;
     },
-    missing: (place) =>
-      new MissingSubjectError(
-        `${place}: ${description} found no client address: request.ip is none. The socket has no address, as with a Unix ` +
-          'socket whose proxy is not trusted, or a proxy sends something else than an address in X-Forwarded-For. ' +
-          "Remedy: trust the proxy, for a Unix socket as hop (Express: app.set('trust proxy', 1); Fastify: " +
-          'new FastifyAdapter({ trustProxy: (address, hop) => hop === 0 })), or limit by another subject.',
-      ),
+    missing: (place, request) => noAddress(description, place, request),
   };
+}
+markFactory(ip, 'ip()');
+
+/** What a client wrote is its own mistake, and not logged, or it would fill the log; that there is nothing is the application's. */
+function noAddress(description: string, place: string, { ip }: HttpRequest): Error {
+  if (typeof ip === 'string' && ip !== '') {
+    return new BadRequestException(
+      'The forwarded client address (X-Forwarded-For) is no IP address; requests are limited by it.',
+    );
+  }
+  return new MissingSubjectError(
+    `${place}: ${description} found no client address: request.ip is none. The socket has no address, as with a Unix ` +
+      'socket whose proxy is not trusted. ' +
+      "Remedy: trust the proxy, for a Unix socket as hop (Express: app.set('trust proxy', 1); Fastify: " +
+      'new FastifyAdapter({ trustProxy: (address, hop) => hop === 0 })), or limit by another subject.',
+  );
 }

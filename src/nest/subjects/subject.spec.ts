@@ -2,6 +2,7 @@ import type { ExecutionContext } from '@nestjs/common';
 import { MissingSubjectError, RateLimitConfigurationError } from '../../core/errors.js';
 import { afterAuthentication } from './after-authentication.js';
 import { everyone } from './everyone.js';
+import { firstOf } from './first-of.js';
 import { ip } from './ip.js';
 import {
   type HttpRequest,
@@ -11,6 +12,7 @@ import {
   type SubjectResolver,
   toSubjectResolver,
 } from './subject.js';
+import { user } from './user.js';
 
 class ReportsController {
   readonly path = 'reports';
@@ -138,6 +140,15 @@ describe('toSubjectResolver', () => {
     expect(reject).toThrow(RateLimitConfigurationError);
     expect(reject).toThrow('forRoot by: the subject is');
     expect(reject).toThrow('Remedy: use ip(), user(), header(name), everyone(), firstOf(…) or a function');
+  });
+
+  it.each<[string, () => SubjectResolver]>([
+    ['user() anonymous', () => user({ anonymous: ip as unknown as Subject })],
+    ['firstOf() subject 2', () => firstOf(ip(), ip as unknown as Subject)],
+    ['afterAuthentication()', () => afterAuthentication(ip as unknown as SubjectFunction)],
+  ])('rejects a function that makes subjects wherever one is named: %s', (where, reject) => {
+    expect(reject).toThrow(RateLimitConfigurationError);
+    expect(reject).toThrow(`${where}: the subject is function ip, which makes one. Remedy: call it: write ip().`);
   });
 });
 

@@ -2,6 +2,7 @@ import type { ExecutionContext } from '@nestjs/common';
 import { describeValue, misconfigured, MissingSubjectError } from '../../core/errors.js';
 import type { MaybePromise } from '../../core/storage.js';
 import { isObject } from './is-object.js';
+import { rejectFactory } from './subject-factories.js';
 
 /** When a subject is known: before authentication (in the guard) or after it (in the interceptor). */
 export type Phase = 'guard' | 'interceptor';
@@ -28,8 +29,8 @@ export interface SubjectResolver {
   readonly usesAddress: boolean;
   /** The subject with its kind in front (`ip:203.0.113.7`), or undefined when the request shows none. */
   resolve(context: ExecutionContext, request: HttpRequest): MaybePromise<string | undefined>;
-  /** The error when nobody was found. Default: MissingSubjectError with the remedy. */
-  missing?(place: string): Error;
+  /** The error when nobody was found in the request. Default: MissingSubjectError with the remedy. */
+  missing?(place: string, request: HttpRequest): Error;
 }
 
 /**
@@ -43,7 +44,7 @@ export type Subject = SubjectResolver | SubjectFunction;
 
 /** @throws RateLimitConfigurationError for what is neither a subject nor a function. */
 export function toSubjectResolver(subject: Subject, where = 'by'): SubjectResolver {
-  if (typeof subject === 'function') return functionSubject(subject, 'guard', describeValue(subject));
+  if (typeof subject === 'function') return functionSubject(subject, 'guard', describeValue(subject), where);
   // Not by class: any object that can resolve is welcome, also one from another copy of this package.
   if (typeof (subject as Partial<SubjectResolver> | null | undefined)?.resolve === 'function')
     return checked(subject, where);
@@ -65,8 +66,17 @@ function checked(subject: SubjectResolver, where: string): SubjectResolver {
   );
 }
 
-/** A subject by a function of the application. Kinds keep apart what functions and built-in subjects yield. */
-export function functionSubject(subjectFunction: SubjectFunction, phase: Phase, description: string): SubjectResolver {
+/**
+ * A subject by a function of the application. Kinds keep apart what functions and built-in subjects yield.
+ * @throws RateLimitConfigurationError for a function that makes subjects
+ */
+export function functionSubject(
+  subjectFunction: SubjectFunction,
+  phase: Phase,
+  description: string,
+  where: string,
+): SubjectResolver {
+  rejectFactory(subjectFunction, where);
   const prefixed = (value: unknown, context: ExecutionContext): string | undefined => {
     const id = textOfId(value);
     if (id !== undefined) return `custom:${id}`;
@@ -100,19 +110,19 @@ export function resolveSubject(
 ): MaybePromise<string> {
   const found: unknown = resolver.resolve(context, request);
   if (typeof found === 'string' && found !== '') return found;
-  if (isPromiseLike(found)) return Promise.resolve(found).then((late) => somebody(late, resolver, place));
-  return somebody(found, resolver, place);
+  if (isPromiseLike(found)) return Promise.resolve(found).then((late) => somebody(late, resolver, place, request));
+  return somebody(found, resolver, place, request);
 }
 
-function somebody(found: unknown, resolver: SubjectResolver, place: string): string {
+function somebody(found: unknown, resolver: SubjectResolver, place: string, request: HttpRequest): string {
   if (typeof found === 'string' && found !== '') return found;
-  throw missingSubject(resolver, place);
+  throw missingSubject(resolver, place, request);
 }
 
 /** The error for a request in which a resolver found nobody. */
-export function missingSubject(resolver: SubjectResolver, place: string): Error {
+export function missingSubject(resolver: SubjectResolver, place: string, request: HttpRequest): Error {
   return (
-    resolver.missing?.(place) ??
+    resolver.missing?.(place, request) ??
     new MissingSubjectError(
       `${place}: ${resolver.description} found nobody to limit in this request, and strangers never share a bucket. ` +
         'Remedy: make it name somebody for every request, or put a fallback behind it: firstOf(…, ip()).',

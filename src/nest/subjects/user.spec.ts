@@ -1,4 +1,4 @@
-import type { ExecutionContext } from '@nestjs/common';
+import { BadRequestException, type ExecutionContext } from '@nestjs/common';
 import { MissingSubjectError, RateLimitConfigurationError } from '../../core/errors.js';
 import { everyone } from './everyone.js';
 import { header } from './header.js';
@@ -71,6 +71,12 @@ describe('user', () => {
   it('lets the subject for strangers say what is missing', () => {
     expect(() => subjectOf(undefined, user({ anonymous: header('x-device') }))).toThrow('Header "x-device" is missing');
     expect(() => subjectOf(undefined, user({ anonymous: () => undefined }))).toThrow(MissingSubjectError);
+  });
+
+  it('refuses a stranger of no address as ip() does', () => {
+    const from = (ip: string | undefined) => () => resolveSubject(user(), context, { headers: {}, ip }, PLACE);
+    expect(from('unknown')).toThrow(BadRequestException);
+    expect(from(undefined)).toThrow(MissingSubjectError);
   });
 
   it.each([

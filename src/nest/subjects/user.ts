@@ -1,6 +1,7 @@
 import { describeValue, misconfigured, MissingSubjectError } from '../../core/errors.js';
 import { checkOptions } from '../../core/options.js';
 import { ip } from './ip.js';
+import { markFactory } from './subject-factories.js';
 import {
   handlerName,
   type HttpRequest,
@@ -52,9 +53,10 @@ export function user<User = unknown>(options: UserOptions<User> = {}): SubjectRe
           'expected a non-empty string or a number. Remedy: say what identifies a user: user({ id: (user) => user.email }).',
       );
     },
-    missing: (place) => missingSubject(anonymous, place),
+    missing: (place, request) => missingSubject(anonymous, place, request),
   };
 }
+markFactory(user, 'user()');
 
 /** Guards leave the user on the platform's request; middleware of Fastify is shown Node's, which that one wraps. */
 function authenticatedOf({ user, raw }: HttpRequest): unknown {

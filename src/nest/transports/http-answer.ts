@@ -5,6 +5,7 @@ import type { Decision } from '../../core/decision.js';
 import { isStorageFailure, LimiterClosedError } from '../../core/errors.js';
 import { RateLimitStorage } from '../../core/storage.js';
 import { HeaderWriter } from '../headers/header-writer.js';
+import { OwnBody } from '../own-body.js';
 import type { PlannedLimit } from '../planned-limit.js';
 import { RateLimitExceededException, RateLimitUnavailableException } from '../rate-limit.exception.js';
 import { RATE_LIMIT_OPTIONS, type ResolvedRateLimitOptions } from '../rate-limit.options.js';
@@ -15,13 +16,16 @@ import { httpResponseOf } from './http-request.js';
 @Injectable()
 export class HttpAnswer {
   private readonly headers: HeaderWriter;
+  private readonly ownBody: OwnBody | undefined;
 
   constructor(
     @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
     @Inject(RATE_LIMIT_OPTIONS) private readonly options: ResolvedRateLimitOptions,
     @Inject(RateLimitStorage) storage: RateLimitStorage,
   ) {
+    const { body, where } = options;
     this.headers = new HeaderWriter(adapterHost, options.headers, storage);
+    this.ownBody = typeof body === 'function' ? new OwnBody(body, where) : undefined;
   }
 
   /** Nothing is told of limits that were not looked up: stale numbers are worse than none. */
@@ -35,7 +39,7 @@ export class HttpAnswer {
     const laterSeconds = this.spread();
     // First, so that a function which makes bodies can read them.
     this.headers.writeDecision(httpResponseOf(context), decision, laterSeconds);
-    const body = exceededBody(this.options.body, decision, context, laterSeconds);
+    const body = this.ownBody?.of(decision, context) ?? exceededBody(this.options.body, decision, laterSeconds);
     this.announceProblem(context);
     return new RateLimitExceededException(decision, body);
   }
