@@ -1,6 +1,9 @@
+import { RateLimitConfigurationError } from '../core/errors.js';
 import { ManualClock } from './manual-clock.js';
 
 const START_MICROS = 1_700_000_000_000_000;
+/** That it can show. */
+const LAST_MICROS = 2 ** 53 - 1;
 
 /** A clock, and what it has called: `name@ms`. */
 function setUp() {
@@ -71,6 +74,50 @@ describe('ManualClock', () => {
     expect(log).toEqual([]);
     clock.advanceMs(1);
     expect(log).toEqual(['a@10']);
+  });
+});
+
+describe('A ManualClock that is given what is no time', () => {
+  const UNTYPED: readonly unknown[] = [NaN, Infinity, -Infinity, '60', null, {}, 1n, new Date(0)];
+  const MISTAKE = RateLimitConfigurationError;
+
+  it.each([...UNTYPED, 0.5, -1, LAST_MICROS + 1])('is not made: %p', (micros) => {
+    expect(() => new ManualClock(micros as number)).toThrow(MISTAKE);
+  });
+
+  it.each([...UNTYPED, undefined, 0.5, 1.5, -START_MICROS - 1, LAST_MICROS])('does not move by %p µs', (micros) => {
+    const { clock, log, note } = setUp();
+    clock.after(0, note('due'), true);
+    expect(() => clock.advanceMicros(micros as number)).toThrow(MISTAKE);
+    expect([clock.nowMicros(), log]).toEqual([START_MICROS, []]);
+  });
+
+  it.each([...UNTYPED, undefined, 0.0001, -0.0001, -START_MICROS, LAST_MICROS])('does not move by %p ms', (ms) => {
+    const { clock } = setUp();
+    expect(() => clock.advanceMs(ms as number)).toThrow(MISTAKE);
+    expect(clock.nowMicros()).toBe(START_MICROS);
+  });
+
+  it('names what it was given, and the remedy', () => {
+    const { clock } = setUp();
+    const remedy =
+      '; expected a number that leaves the clock at a whole µs from 1970 to 2255. Remedy: pass whole micro';
+    expect(() => new ManualClock(NaN)).toThrow(`new ManualClock: the first reading is NaN${remedy}`);
+    expect(() => clock.advanceMs('1' as never)).toThrow(`ManualClock.advanceMs: the step is "1" ms${remedy}`);
+    expect(() => clock.advanceMicros(0.5)).toThrow(`ManualClock.advanceMicros: the step is 0.5 µs${remedy}`);
+  });
+
+  it('moves by fractions of a millisecond, rounded to the µs, and by nothing', () => {
+    const { clock } = setUp();
+    for (const ms of [0, 0.001, 0.0005, 1 / 3, 89.999]) clock.advanceMs(ms);
+    clock.advanceMicros(0);
+    expect(clock.nowMicros()).toBe(START_MICROS + 1 + 1 + 333 + 89_999);
+  });
+
+  it('shows every instant from 1970 to the last that it can hold', () => {
+    const clock = new ManualClock(0);
+    clock.advanceMicros(LAST_MICROS);
+    expect([clock.nowMicros(), new ManualClock(LAST_MICROS).nowMicros()]).toEqual([LAST_MICROS, LAST_MICROS]);
   });
 });
 

@@ -1,5 +1,9 @@
 import type { Clock } from '../core/clock.js';
+import { describeValue, misconfigured } from '../core/errors.js';
 import type { Timers } from '../core/timers.js';
+
+/** In the year 2255. Beyond it a number does not hold every µs. */
+const LAST_MICROS = Number.MAX_SAFE_INTEGER;
 
 interface Appointment {
   readonly atMicros: number;
@@ -20,8 +24,15 @@ export class ManualClock implements Clock, Timers {
   /** Those who go on with the next appointment that is made. */
   private readonly watchers: (() => void)[] = [];
 
-  /** @param micros the first reading, in integer µs since 1970. */
-  constructor(private micros = 1_800_000_000_000_000) {}
+  private micros: number;
+
+  /**
+   * @param micros the first reading, in integer µs since 1970, up to 2^53 − 1 (in the year 2255).
+   * @throws RateLimitConfigurationError for anything else.
+   */
+  constructor(micros = 1_800_000_000_000_000) {
+    this.micros = checkedInstant('new ManualClock', micros, `the first reading is ${describeValue(micros)}`);
+  }
 
   nowMicros(): number {
     return this.micros;
@@ -31,17 +42,28 @@ export class ManualClock implements Clock, Timers {
     return this.micros;
   }
 
-  /** Moves the clock by milliseconds, exact to the µs; a negative step turns it back. */
+  /**
+   * Moves the clock by milliseconds, rounded to the µs; a negative step turns it back.
+   *
+   * @throws RateLimitConfigurationError for what is no number, moves it by less than a µs, or out of what it can show.
+   */
   advanceMs(milliseconds: number): void {
-    this.advanceMicros(Math.round(milliseconds * 1000));
+    const micros = typeof milliseconds === 'number' ? Math.round(milliseconds * 1000) : NaN;
+    // A test that means to move the clock must not find it where it was.
+    const step = micros === 0 && milliseconds !== 0 ? NaN : micros;
+    checkedInstant('ManualClock.advanceMs', this.micros + step, `the step is ${describeValue(milliseconds)} ms`);
+    this.advanceMicros(step);
   }
 
   /**
    * Moves the clock by integer microseconds. What falls due on the way is done in its order, each at its own instant; what
    * promises make of it follows when the caller awaits something.
+   *
+   * @throws RateLimitConfigurationError for what is no integer, or moves it out of what it can show.
    */
   advanceMicros(micros: number): void {
-    const until = this.micros + micros;
+    const instant = typeof micros === 'number' ? this.micros + micros : NaN;
+    const until = checkedInstant('ManualClock.advanceMicros', instant, `the step is ${describeValue(micros)} µs`);
     for (let next = this.next(); next !== undefined && next.atMicros <= until; next = this.next()) {
       this.appointments.delete(next);
       this.micros = Math.max(this.micros, next.atMicros);
@@ -93,6 +115,15 @@ export class ManualClock implements Clock, Timers {
     }
     return first;
   }
+}
+
+function checkedInstant(where: string, micros: number, problem: string): number {
+  if (Number.isInteger(micros) && micros >= 0 && micros <= LAST_MICROS) return micros;
+  return misconfigured(
+    where,
+    `${problem}; expected a number that leaves the clock at a whole µs from 1970 to 2255`,
+    'pass whole microseconds, or milliseconds from 0.001 on, for example those that a decision tells, if they are finite',
+  );
 }
 
 /** Until all has happened that promises made ready to happen. */

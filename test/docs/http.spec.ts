@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
-import { Controller, Get } from '@nestjs/common';
-import { RateLimit } from 'nestjs-token-bucket';
+import { Controller, type ExceptionFilter, Get, NotFoundException } from '@nestjs/common';
+import { RateLimit, RateLimitModule } from 'nestjs-token-bucket';
 import { as, closeApps, HomeController, startApp } from './support/application.js';
-import { blockWith } from './support/markdown.js';
+import { blockWith, textOf } from './support/markdown.js';
 import { blocksNotRun, runWith } from './support/run-block.js';
 
 const FILE = 'docs/http.md';
@@ -69,6 +69,7 @@ describe('docs/http.md', () => {
     const app = await startApp({ modules }, { controllers: [HomeController] });
     const hash = createHmac('sha256', 'example-secret-of-a-test').update('peruser\0user:42').digest();
     const key = `pk=:${hash.subarray(0, 12).toString('base64')}:`;
+    expect(textOf(FILE)).toContain(`\`RateLimit: "peruser";r=99;t=60;${key}\``);
     expect((await app.get('/', as({ id: 42 }))).headers).toMatchObject({
       'ratelimit-policy': `"peruser";q=100;w=60;${key}`,
       ratelimit: `"peruser";r=99;t=60;${key}`,
@@ -98,6 +99,32 @@ describe('docs/http.md', () => {
     expect(await app.admitted('/')).toBe(2);
     const { status, body } = await app.get('/');
     expect([status, body]).toEqual([429, { code: 'slow_down', retryAfterMs: 30_000 }]);
+  });
+
+  it('has a filter for everything that keeps the type of a problem', async () => {
+    const { exports } = await runWith(blockWith('class EverythingFilter', FILE));
+    const Filter = exports['EverythingFilter'] as new (adapter: unknown) => ExceptionFilter;
+    @Controller()
+    class FailingController extends TwiceController {
+      @Get('fail') fail(): never {
+        throw new NotFoundException();
+      }
+    }
+    const app = await startApp(
+      { modules: [RateLimitModule.forRoot({ body: 'problem' })] },
+      {
+        controllers: [FailingController],
+        prepare: (nest) => nest.useGlobalFilters(new Filter(nest.getHttpAdapter())),
+      },
+    );
+    expect(await app.admitted('/')).toBe(2);
+    const { status, headers, body } = await app.get('/');
+    expect([status, headers['content-type'], body.title]).toEqual([
+      429,
+      expect.stringContaining('application/problem+json'),
+      'Quota Exceeded',
+    ]);
+    expect((await app.get('/fail')).status).toBe(404);
   });
 
   it('mounts guard and interceptor by hand', async () => {

@@ -1,6 +1,16 @@
-import { Controller, Get, type INestApplication } from '@nestjs/common';
+import {
+  type ArgumentsHost,
+  Catch,
+  Controller,
+  type ExceptionFilter,
+  type ExecutionContext,
+  Get,
+  type INestApplication,
+  UseFilters,
+} from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { RateLimit, RateLimitModule } from 'nestjs-token-bucket';
+import { type Decision, MemoryStorage, Policy, RateLimit, RateLimiter, RateLimitModule } from 'nestjs-token-bucket';
+import { ManualClock } from 'nestjs-token-bucket/testing';
 import request from 'supertest';
 import {
   as,
@@ -228,6 +238,74 @@ describe('docs/limits.md', () => {
     // One that is admitted takes one.
     const taken = wait === undefined ? 1 : 0;
     expect([Number(headers['x-ratelimit-remaining']) + taken, headers['retry-after']]).toEqual([Number(left), wait]);
+  });
+
+  it.each([
+    ['token-bucket', 500, 6500, 8166],
+    ['token-bucket', 220, 7966, 8166],
+    ['fixed-window', 500, 8000, 8000],
+    ['sliding-window-log', 500, 8000, 8000],
+    ['sliding-window-counter', 500, 8000, 8000],
+  ] as const)('says what a %s has left after ten estimates of %d', async (algorithm, estimate, left, chargedAtOnce) => {
+    const policy = new Policy({ capacity: 10_000, perSeconds: 3600, algorithm });
+    const leftOf = async (charged: number) => {
+      const clock = new ManualClock();
+      const limiter = new RateLimiter(new MemoryStorage({ clock }));
+      const charge = { policy, subject: 'user:1' };
+      const decisions: Decision[] = [];
+      for (let i = 0; i < 10; i++) decisions.push(await limiter.consume({ ...charge, cost: charged }));
+      clock.advanceMs(60_000);
+      for (const { receipts } of decisions) for (const receipt of receipts) await limiter.settle(receipt, 200);
+      return (await limiter.peek(charge)).remaining;
+    };
+    expect([await leftOf(estimate), await leftOf(200)]).toEqual([left, chargedAtOnce]);
+  });
+
+  it('tells rules the status of an error, whatever a filter makes of it', async () => {
+    const told: number[] = [];
+    @Catch()
+    class UnprocessableFilter implements ExceptionFilter {
+      catch(_error: Error, host: ArgumentsHost): void {
+        host.switchToHttp().getResponse().status(422).json({});
+      }
+    }
+    @Controller()
+    @UseFilters(UnprocessableFilter)
+    class ToldController {
+      @Get() @RateLimit(5, 60, { refundIf: ({ status }) => told.push(status) === 0 }) fail(): never {
+        throw new RangeError('out of range');
+      }
+    }
+    const app = await startApp({ modules: [] }, { controllers: [ToldController] });
+    expect([(await app.get('/')).status, told]).toEqual([422, [500]]);
+  });
+
+  it.each([
+    ['a window', { algorithm: 'fixed-window' }, 1],
+    ['steps of 2', { refillEverySeconds: 12 }, 9],
+  ] as const)('refuses at once what cannot wait for %s', async (_steps, shape, most) => {
+    const waits = { ...shape, capacity: 10, perSeconds: 60, onExceeded: 'wait', maxWaitMs: 600_000 } as const;
+    const inQuery = (context: ExecutionContext) => Number(context.switchToHttp().getRequest().query.cost);
+    @Controller()
+    class WaitsController {
+      @Get() @RateLimit({ ...waits, cost: inQuery }) wait(): string {
+        return 'waited';
+      }
+    }
+    const app = await startApp({ modules: [] }, { controllers: [WaitsController] });
+    const get = async (cost: number) => (await app.clock.advanceUntil(app.get(`/?cost=${cost}`))).status;
+    expect(await get(10)).toBe(200);
+    const nowMicros = app.clock.nowMicros();
+    expect([await get(most + 1), app.clock.nowMicros()]).toEqual([429, nowMicros]);
+    expect(await get(most)).toBe(200);
+    expect(app.clock.nowMicros()).toBeGreaterThan(nowMicros);
+
+    @Controller()
+    class StaticController {
+      @Get() @RateLimit({ ...waits, cost: most + 1 }) wait(): void {}
+    }
+    const started = startApp({ modules: [] }, { controllers: [StaticController] });
+    await expect(started).rejects.toThrow(`at most ${most} can be waited for`);
   });
 
   it('was run as a whole by the tests above', () => expect(blocksNotRun(FILE)).toEqual([]));

@@ -37,7 +37,7 @@ jest.mock('../../src/core/options.js', () => {
 /** What pieces of the documents take for granted. */
 async function surroundings(): Promise<Readonly<Record<string, unknown>>> {
   const storage = new MemoryStorage({ clock: new helpers.ManualClock(), [OURS]: true } as object);
-  const policies = ['jobs', 'exports'].map(
+  const policies = ['jobs', 'exports', 'daily'].map(
     (name) => new Policy({ name, capacity: 100, perSeconds: 60, [OURS]: true } as never),
   );
   const limiter = new RateLimiter(storage, policies, { overrides: true });

@@ -5,6 +5,8 @@ const ROOT = join(__dirname, '../..');
 const ENTRIES = ['src/index.ts', 'src/storage/redis/index.ts', 'src/testing/index.ts'].map((file) => join(ROOT, file));
 /** Where the declarations would be written. */
 const OUT = join(ROOT, 'dist-of-types');
+/** A file of somebody who uses the package. */
+const TEXT = join(ROOT, 'test/package/application.ts');
 
 /** Types that public signatures may mention and nobody has to name, with the reason. */
 const UNNAMED: Readonly<Record<string, string>> = {
@@ -27,7 +29,33 @@ describe('The types of the package', () => {
     expect(exported.size).toBeGreaterThan(100);
     expect(new Set(missing)).toEqual(new Set());
   });
+
+  it('take every client of ioredis where exactOptionalPropertyTypes is set', () => {
+    const clients = ['Redis()', 'Cluster([])'].flatMap((made) => [`six.${made}`, `five.${made}`]);
+    const program = programOfText(`
+      import * as six from 'ioredis';
+      import * as five from 'ioredis5';
+      import { RedisStorage } from 'nestjs-token-bucket/redis';
+      ${clients.map((client) => `new RedisStorage({ client: new ${client} });`).join('\n')}
+      new RedisStorage({ client: new six.Cluster('no list') });
+    `);
+    const said = program.getSemanticDiagnostics(program.getSourceFile(TEXT));
+    expect(said.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, ' '))).toEqual([
+      expect.stringContaining("Argument of type 'string' is not assignable"),
+    ]);
+  });
 });
+
+/** Of an application that is stricter than this package. */
+function programOfText(text: string): ts.Program {
+  const options: ts.CompilerOptions = { ...compilerOptions(), exactOptionalPropertyTypes: true };
+  const disk = ts.createCompilerHost(options);
+  return ts.createProgram([TEXT, join(ROOT, 'src/storage/redis/lua-modules.d.ts')], options, {
+    ...disk,
+    getSourceFile: (path, target, ...rest) =>
+      path === TEXT ? ts.createSourceFile(path, text, target) : disk.getSourceFile(path, target, ...rest),
+  });
+}
 
 /** As the build emits them, with all types that are inferred; in memory. */
 function programOfDeclarations(): ts.Program {
