@@ -212,7 +212,7 @@ test('a master that is killed under load is replaced by its replica, and the oth
   expect(backMs).toBeDefined();
   // It has not asked about those slots, and finds out anew who has them.
   await eventually(() => isAnswered(patient.peek(killed!)));
-  const { debtUnits } = await storage.peek(killed!);
+  const { debtUnits } = await patient.peek(killed!);
   const forgotten = Math.max(0, admitted - Math.round(debtUnits[0]! / limit.refillMicros));
   admitted += await drain(patient, killed!);
   const excess = admitted - CAPACITY;
