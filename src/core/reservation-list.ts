@@ -110,9 +110,10 @@ export class ReservationList {
 
   /** Where the reservation is, or the one that is left over in its stead, when it has gone back by one place; -1: it stays. */
   private placeBehind(at: number, nowMicros: number): number {
-    const [one, next] = this.all.slice(at, at + 2) as [SentReservation, SentReservation?];
-    const { cost } = one.charge;
+    const one = this.all[at]!;
+    const next = this.all[at + 1];
     if (next === undefined) return -1;
+    const { cost } = one.charge;
     // Of equal ones the first who waits takes the first: it is the other that is left over.
     if (next.charge.cost === cost) return at + 1;
     if (!this.areExchangeable(one, next, nowMicros)) {

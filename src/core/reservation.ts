@@ -94,13 +94,12 @@ export function dueMicros(charge: Charge, { nowMicros, debtUnits: [debt] }: Stor
   return toldMicros + waitMicros(plain, nowMicros, debt! - plain.capacityUnits);
 }
 
-/** Whether the bucket was charged with the second right after the first: with nothing else, from here or elsewhere. */
+/** Whether nothing was charged between the two, from here or elsewhere, as long as the first is still waited for. */
 export function areNeighbours(first: Reservation, second: Reservation): boolean {
-  const policy = plainOf(first.charge.policy);
-  if (plainOf(second.charge.policy) !== policy) return false;
-  const [arrival, remainder] = arrivalOf(policy, first.reply, 0);
-  const [arrivalBefore, remainderBefore] = arrivalOf(policy, second.reply, costUnits(policy, second.charge.cost));
-  return arrival === arrivalBefore && remainder === remainderBefore;
+  const { charge, reply } = second;
+  const policy = plainOf(charge.policy);
+  if (plainOf(first.charge.policy) !== policy) return false;
+  return debtLeft(policy, first.reply, reply.nowMicros) === reply.debtUnits[0]! - costUnits(policy, charge.cost);
 }
 
 /**
@@ -115,11 +114,6 @@ export function exchanged<R extends Reservation>(first: R, second: R): readonly 
     { ...second, reply, dueMicros: dueMicros(charge, reply, toldMicros) },
     { ...first, reply: second.reply, toldMicros, dueMicros: second.dueMicros },
   ];
-}
-
-function arrivalOf(policy: Policy, { nowMicros, debtUnits: [debt] }: StorageReply, lessUnits: number) {
-  const before = debt! - lessUnits;
-  return [arrivalMicros(policy, tickMicros(policy, nowMicros), before), arrivalRemainder(policy, before)] as const;
 }
 
 /**

@@ -51,8 +51,9 @@ export class ManualClock implements Clock, Timers {
     const micros = typeof milliseconds === 'number' ? Math.round(milliseconds * 1000) : NaN;
     // A test that means to move the clock must not find it where it was.
     const step = micros === 0 && milliseconds !== 0 ? NaN : micros;
-    checkedInstant('ManualClock.advanceMs', this.micros + step, `the step is ${describeValue(milliseconds)} ms`);
-    this.advanceMicros(step);
+    this.moveTo(
+      checkedInstant('ManualClock.advanceMs', this.micros + step, `the step is ${describeValue(milliseconds)} ms`),
+    );
   }
 
   /**
@@ -63,7 +64,10 @@ export class ManualClock implements Clock, Timers {
    */
   advanceMicros(micros: number): void {
     const instant = typeof micros === 'number' ? this.micros + micros : NaN;
-    const until = checkedInstant('ManualClock.advanceMicros', instant, `the step is ${describeValue(micros)} µs`);
+    this.moveTo(checkedInstant('ManualClock.advanceMicros', instant, `the step is ${describeValue(micros)} µs`));
+  }
+
+  private moveTo(until: number): void {
     for (let next = this.next(); next !== undefined && next.atMicros <= until; next = this.next()) {
       this.appointments.delete(next);
       this.micros = Math.max(this.micros, next.atMicros);

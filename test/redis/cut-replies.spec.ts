@@ -3,17 +3,14 @@ import { Policy } from '../../src/core/policy.js';
 import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { RedisProxy } from '../support/redis-proxy.js';
 import { startRedis } from '../support/redis-server.mjs';
+import { cleanUpAfterAll } from '../support/redis-testing.js';
 
 const CUTS = 10_000;
 /** They wait for their new connections at the same time, a quarter of a second and more for each. */
 const STORAGES = 400;
 /** Nothing refills while the test runs, so debts tell how often the script ran. */
 const policy = new Policy({ capacity: 1000, refillTokens: 1, refillSeconds: 86_400 });
-const cleanups: (() => unknown)[] = [];
-
-afterAll(async () => {
-  for (const cleanup of cleanups.toReversed()) await cleanup();
-});
+const cleanups = cleanUpAfterAll();
 
 const about = (subject: string) => ({ policy, subject, cost: 1 });
 

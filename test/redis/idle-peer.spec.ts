@@ -3,7 +3,7 @@ import { Policy } from '../../src/core/policy.js';
 import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { RedisProxy } from '../support/redis-proxy.js';
 import { startRedis } from '../support/redis-server.mjs';
-import { eventually } from '../support/redis-testing.js';
+import { cleanUpAfterAll, eventually } from '../support/redis-testing.js';
 
 /** In a row, after which the breaker is open. */
 const FAILURES = 5;
@@ -11,14 +11,11 @@ const DECISIONS = 500;
 const policy = new Policy({ capacity: 1_000_000, perSeconds: 3600 });
 
 let server: Awaited<ReturnType<typeof startRedis>>;
-const cleanups: (() => unknown)[] = [];
+const cleanups = cleanUpAfterAll();
 
 beforeAll(async () => {
   server = await startRedis();
-});
-afterAll(async () => {
-  for (const cleanup of cleanups.toReversed()) await cleanup();
-  await server.stop();
+  cleanups.push(() => server.stop());
 });
 
 /** docs/decisions/0011-no-heartbeat.md rests on it: this is all that a heartbeat would spare. */

@@ -4,7 +4,7 @@ import type { RedisAvailability } from '../../src/storage/redis/redis.options.js
 import { RedisStorage } from '../../src/storage/redis/redis.storage.js';
 import { RedisProxy } from '../support/redis-proxy.js';
 import { startRedis } from '../support/redis-server.mjs';
-import { eventually } from '../support/redis-testing.js';
+import { cleanUpAfterAll, eventually } from '../support/redis-testing.js';
 
 /** The least that there is, for deadlines up to half of it. */
 const SILENCE_LIMIT_MS = 2000;
@@ -14,14 +14,11 @@ const plenty = new Policy({ capacity: 1_000_000, perSeconds: 3600 });
 const logger = { warn: () => {} };
 
 let server: Awaited<ReturnType<typeof startRedis>>;
-const cleanups: (() => unknown)[] = [];
+const cleanups = cleanUpAfterAll();
 
 beforeAll(async () => {
   server = await startRedis();
-});
-afterAll(async () => {
-  for (const cleanup of cleanups.toReversed()) await cleanup();
-  await server.stop();
+  cleanups.push(() => server.stop());
 });
 
 /** A storage behind a proxy of its own, which has decided once. */

@@ -61,8 +61,17 @@ export function isAnswered(promise: unknown): Promise<boolean> {
 
 /** What is put here by a test is done after it, the latest first. */
 export function cleanUpAfterEach(): (() => unknown)[] {
+  return cleanUpIn(afterEach);
+}
+
+/** What is put here is done after all tests, the latest first. */
+export function cleanUpAfterAll(): (() => unknown)[] {
+  return cleanUpIn(afterAll);
+}
+
+function cleanUpIn(hook: typeof afterAll): (() => unknown)[] {
   const cleanups: (() => unknown)[] = [];
-  afterEach(async () => {
+  hook(async () => {
     for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
   });
   return cleanups;

@@ -40,15 +40,19 @@ function fromUrl(url: unknown): RedisClient {
   if (typeof url !== 'string' || url.trim() === '') {
     misconfigured(WHERE, `url is ${describeValue(url)}; expected a string`, URL_REMEDY);
   }
-  const isSocketPath = /^\/[^/]/.test(url);
-  if (!isSocketPath && hostOf(url) === '') {
+  if (!/^\/[^/]/.test(url)) checkServer(url);
+  return new Redis(url, { lazyConnect: true });
+}
+
+function checkServer(url: string): void {
+  const { hostname, pathname } = partsOf(url);
+  if (hostname === '') {
     misconfigured(WHERE, `url is ${describeUrl(url)}; expected redis:// or rediss:// and a host`, URL_REMEDY);
   }
   // ioredis reads what begins like a number as that number.
-  if (!isSocketPath && !/^(\/\d*)?$/.test(new URL(url).pathname)) {
+  if (!/^(\/\d*)?$/.test(pathname)) {
     misconfigured(WHERE, `url is ${describeUrl(url)}, whose path is no database`, DATABASE_REMEDY);
   }
-  return new Redis(url, { lazyConnect: true });
 }
 
 /** ioredis would stay in database 0 without a word, or end the process when it has connected. */
@@ -60,10 +64,10 @@ function withDatabase(client: RedisClient, source: string): RedisClient {
   return client;
 }
 
-function hostOf(url: string): string {
-  if (!/^rediss?:\/\//i.test(url)) return '';
+function partsOf(url: string): Pick<URL, 'hostname' | 'pathname'> {
+  if (!/^rediss?:\/\//i.test(url)) return { hostname: '', pathname: '' };
   try {
-    return new URL(url).hostname;
+    return new URL(url);
   } catch {
     misconfigured(
       WHERE,

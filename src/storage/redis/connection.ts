@@ -37,15 +37,12 @@ export class Connection {
   /** Settles when there is nothing left to wait for, connected or not; rejects when the configuration must change. */
   readonly opened: Promise<void>;
   isOpening = true;
-  /** Whether the latest connection has answered: of one that was made anew nobody is to find out by waiting that it does not. */
-  private isTried = true;
-  private connections = 0;
+  /** Of a connection that was made anew, until it has answered: nobody is to find out by waiting that it does not. */
+  private trial: Promise<Error | undefined> | undefined;
   private isClosed = false;
   private readonly trouble = new Trouble();
   /** The latest of those that waiting does not cure: it is told once, however often it is met. */
   private toldProblem = '';
-  /** Why the latest connection is given up, when that is because the server must not be written. */
-  private refusal: string | undefined;
   private stopOpening: (problem: RateLimitConfigurationError) => void = () => {};
 
   constructor(
@@ -72,7 +69,7 @@ export class Connection {
     // A connection of the user's is taken as it is: what to do while it is down is the business of its client.
     if (client.status !== 'ready' && !this.options.reuseConnection) {
       sent.fail(notSent(this.trouble.latest ?? new Error(`the connection is "${client.status}"`)));
-    } else if (!this.isTried) {
+    } else if (this.trial !== undefined) {
       sent.fail(notAsked('its new connection has not answered yet'));
     } else if (sent.isAwaited) {
       send(client, sent);
@@ -160,27 +157,24 @@ export class Connection {
   private readonly onReady = (): void => {
     this.trouble.clear();
     if (this.isOpening) return;
-    this.refusal = undefined;
+    const trial = this.findProblem();
     // Each node of a cluster has a breaker of its own, and none keeps anybody from the others.
     if (this.client.isCluster === true) this.regained();
-    else this.isTried = false;
-    const connection = ++this.connections;
-    void this.findProblem().then((problem) => {
-      if (connection === this.connections && !this.isClosed) this.tried(problem);
+    else this.trial = trial;
+    void trial.then((problem) => {
+      if (problem === undefined) this.toldProblem = '';
+      else this.reportProblem(problem);
+      if (trial === this.trial && !this.isClosed) this.tried(problem);
     });
   };
 
-  /** What the first questions on a connection have come to. */
   private tried(problem: Error | undefined): void {
-    if (problem === undefined) this.toldProblem = '';
-    else this.reportProblem(problem);
-    if (this.isTried) return;
-    if (problem === undefined && this.refusal === undefined) {
-      this.isTried = true;
+    // It is closed, or will be, and the next is tried.
+    if (problem !== undefined && this.client.status !== 'ready') return;
+    this.trial = undefined;
+    if (problem === undefined) {
       this.regained();
-    } else if (problem !== undefined && this.client.status === 'ready') {
-      // It stands, so there will be no other to try.
-      this.isTried = true;
+    } else {
       this.events.unable(reasonOf(problem));
       this.events.ready();
     }
@@ -192,7 +186,6 @@ export class Connection {
   }
 
   private readonly onRefusal = (reason: string): void => {
-    this.refusal = reason;
     // While it opens, that is told with the rest.
     if (!this.isOpening && !this.isClosed) this.events.unable(reason);
   };
